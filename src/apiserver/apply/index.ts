@@ -1,0 +1,1 @@
+export { type Applied, type Author, applyConfiguration, checkManager, trackUpdate } from './managers.ts';

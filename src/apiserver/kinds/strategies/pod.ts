@@ -1,0 +1,149 @@
+import { isRecord, type KubeObject } from '../../../kube/index.ts';
+import type { FieldError } from '../../schema/index.ts';
+import { at, listAt, textAt } from '../columns.ts';
+import { nameProblem, validateLabels } from '../names.ts';
+import type { Strategy } from '../resource.ts';
+
+type Fields = Record<string, unknown>;
+
+/** Defaults of a pod spec that depend on other fields, for pods and for templates of them. */
+export function preparePodSpec(spec: unknown): void {
+  if (!isRecord(spec)) return;
+  if (spec['serviceAccountName'] === undefined && spec['serviceAccount'] !== undefined) spec['serviceAccountName'] = spec['serviceAccount'];
+  if (spec['serviceAccountName'] !== undefined) spec['serviceAccount'] = spec['serviceAccountName'];
+  for (const container of containersOf(spec)) {
+    container['imagePullPolicy'] ??= pullPolicy(textAt(container, 'image') ?? '');
+    const limits = at(container, 'resources.limits');
+    if (isRecord(limits)) {
+      const resources = container['resources'] as Fields;
+      // What has a limit and no request asks for its limit.
+      resources['requests'] = { ...limits, ...(isRecord(resources['requests']) ? resources['requests'] : {}) };
+    }
+    for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
+      const probe = container[name];
+      if (!isRecord(probe)) continue;
+      for (const [field, fallback] of PROBE_ZEROS) if (probe[field] === 0) probe[field] = fallback;
+    }
+  }
+  if (spec['hostNetwork'] === true) {
+    for (const container of containersOf(spec)) {
+      for (const port of listAt(container, 'ports')) if (isRecord(port)) port['hostPort'] ??= port['containerPort'];
+    }
+  }
+  for (const volume of listAt(spec, 'volumes')) {
+    if (isRecord(volume) && Object.keys(volume).length === 1) volume['emptyDir'] = {};
+  }
+}
+
+const PROBE_ZEROS: [string, number][] = [
+  ['timeoutSeconds', 1],
+  ['periodSeconds', 10],
+  ['successThreshold', 1],
+  ['failureThreshold', 3],
+];
+
+function containersOf(spec: Fields): Fields[] {
+  return [...listAt(spec, 'initContainers'), ...listAt(spec, 'containers')].filter(isRecord);
+}
+
+function pullPolicy(image: string): string {
+  if (image.includes('@')) return 'IfNotPresent';
+  const tag = /:([^/:]+)$/.exec(image)?.[1];
+  return tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent';
+}
+
+export function validatePodSpec(spec: unknown, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const containers = listAt(spec, 'containers');
+  if (containers.length === 0) errors.push({ kind: 'required', field: `${path}.containers` });
+  const volumes = new Set(listAt(spec, 'volumes').map((volume) => textAt(volume, 'name')));
+  for (const volume of listAt(spec, 'volumes')) checkName(textAt(volume, 'name'), `${path}.volumes`, errors);
+  for (const list of ['initContainers', 'containers']) {
+    for (const [index, container] of listAt(spec, list).entries()) {
+      errors.push(...validateContainer(container, `${path}.${list}[${index}]`, volumes));
+    }
+  }
+  return errors;
+}
+
+function validateContainer(container: unknown, path: string, volumes: ReadonlySet<string | undefined>): FieldError[] {
+  const errors: FieldError[] = [];
+  checkName(textAt(container, 'name'), `${path}.name`, errors);
+  const image = textAt(container, 'image');
+  if (image === undefined || image === '') errors.push({ kind: 'required', field: `${path}.image` });
+  for (const [index, mount] of listAt(container, 'volumeMounts').entries()) {
+    const name = textAt(mount, 'name');
+    if (!volumes.has(name)) errors.push({ kind: 'notFound', field: `${path}.volumeMounts[${index}].name`, value: name });
+  }
+  for (const [index, variable] of listAt(container, 'env').entries()) {
+    const name = textAt(variable, 'name') ?? '';
+    if (name.includes('=')) errors.push({ kind: 'invalid', field: `${path}.env[${index}].name`, value: name, detail: "must not contain '='" });
+    if (at(variable, 'value') && at(variable, 'valueFrom')) {
+      errors.push({ kind: 'invalid', field: `${path}.env[${index}].valueFrom`, value: '', detail: 'may not be specified when `value` is not empty' });
+    }
+  }
+  return errors;
+}
+
+function checkName(name: string | undefined, field: string, errors: FieldError[]): void {
+  if (name === undefined || name === '') return;
+  const problem = nameProblem(name, 'label');
+  if (problem !== undefined) errors.push({ kind: 'invalid', field, value: name, detail: problem });
+}
+
+/** What may still change in the spec of a pod that exists. */
+const MUTABLE = new Set(['activeDeadlineSeconds', 'tolerations', 'terminationGracePeriodSeconds', 'schedulingGates', 'nodeName', 'ephemeralContainers']);
+
+function frozenSpec(pod: KubeObject): string {
+  const spec = isRecord(pod['spec']) ? pod['spec'] : {};
+  const withoutImages = (list: unknown): unknown => (Array.isArray(list) ? list.map((item) => (isRecord(item) ? { ...item, image: undefined, resources: undefined } : item)) : list);
+  const frozen = Object.entries(spec).filter(([key]) => !MUTABLE.has(key));
+  return JSON.stringify(frozen.map(([key, value]) => [key, key.endsWith('ontainers') ? withoutImages(value) : value]).sort());
+}
+
+export const POD_STRATEGY: Strategy = {
+  prepare: (pod, before) => {
+    preparePodSpec(pod['spec']);
+    if (before === undefined) pod['status'] = { phase: 'Pending', qosClass: qosClass(pod) };
+  },
+  validate: (pod, before) => {
+    const errors = validatePodSpec(pod['spec'], 'spec');
+    if (before !== undefined && frozenSpec(pod) !== frozenSpec(before)) {
+      errors.push({
+        kind: 'forbidden',
+        field: 'spec',
+        detail:
+          'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)',
+      });
+    }
+    return errors;
+  },
+  gracePeriod: (pod) => {
+    const phase = textAt(pod, 'status.phase');
+    if (textAt(pod, 'spec.nodeName') === undefined || phase === 'Succeeded' || phase === 'Failed') return 0;
+    return Number(at(pod, 'spec.terminationGracePeriodSeconds') ?? 30);
+  },
+};
+
+/** Guaranteed: every container has equal cpu and memory requests and limits. BestEffort: none has any. */
+export function qosClass(pod: KubeObject): string {
+  let any = false;
+  let equal = true;
+  for (const container of [...listAt(pod, 'spec.initContainers'), ...listAt(pod, 'spec.containers')]) {
+    for (const resource of ['cpu', 'memory']) {
+      const request = textAt(container, `resources.requests.${resource}`);
+      const limit = textAt(container, `resources.limits.${resource}`);
+      any ||= request !== undefined || limit !== undefined;
+      equal &&= limit !== undefined && request === limit;
+    }
+  }
+  return !any ? 'BestEffort' : equal ? 'Guaranteed' : 'Burstable';
+}
+
+export function validateTemplate(object: KubeObject, path = 'spec.template'): FieldError[] {
+  const template = at(object, path);
+  const errors = validatePodSpec(at(template, 'spec'), `${path}.spec`);
+  const labels = at(template, 'metadata.labels');
+  if (isRecord(labels)) errors.push(...validateLabels(labels as Record<string, string>, `${path}.labels`));
+  return errors;
+}

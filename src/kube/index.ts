@@ -1,0 +1,3 @@
+export * from './object.ts';
+export * from './status.ts';
+export * from './quantity.ts';
