@@ -29,7 +29,8 @@ export function parseQuantity(text: string): Quantity | undefined {
   const binary = BINARY[suffix];
   let nano: bigint;
   if (binary !== undefined) nano = ceilDiv(mantissa * binary * NANO, 10n ** BigInt(fraction.length));
-  else nano = shift(mantissa, (exponent ? Number(exponent.slice(1)) : DECIMAL[suffix]!) - fraction.length + 9);
+  else
+    nano = shift(mantissa, (exponent ? Number(exponent.slice(1)) : DECIMAL[suffix]!) - fraction.length + 9);
   const format = binary !== undefined ? 'binary' : exponent ? 'exponent' : 'decimal';
   return { nano: sign === '-' ? -nano : nano, format };
 }
@@ -45,7 +46,8 @@ export function formatQuantity({ nano, format }: Quantity): string {
   if (nano === 0n) return '0';
   const sign = nano < 0n ? '-' : '';
   const size = nano < 0n ? -nano : nano;
-  if (format === 'binary' && size >= 1024n * NANO && size % NANO === 0n) return sign + binaryForm(size / NANO);
+  if (format === 'binary' && size >= 1024n * NANO && size % NANO === 0n)
+    return sign + binaryForm(size / NANO);
   let exponent = -9;
   let mantissa = size;
   while (mantissa % 1000n === 0n && exponent < 18) {

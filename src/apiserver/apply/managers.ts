@@ -1,4 +1,10 @@
-import { ApiError, type KubeObject, type ManagedFieldsEntry, type ObjectMeta, type StatusCause } from '../../kube/index.ts';
+import {
+  ApiError,
+  type KubeObject,
+  type ManagedFieldsEntry,
+  type ObjectMeta,
+  type StatusCause,
+} from '../../kube/index.ts';
 import type { Schema } from '../schema/index.ts';
 import { difference, type FieldSet, intersection, isEmptySet, memberPaths, union } from './field-set.ts';
 import { compare, mergeApplied, pruneFields } from './merge.ts';
@@ -106,12 +112,20 @@ function refuseConflicts(others: readonly ManagedFieldsEntry[], changed: FieldSe
   const count = causes.length === 1 ? '1 conflict' : `${causes.length} conflicts`;
   const list = causes.map((cause) => `${cause.message}: ${cause.field}`).join('\n- ');
   const separator = causes.length === 1 ? ': ' : ':\n- ';
-  throw new ApiError('Conflict', `Apply failed with ${count} for manager ${JSON.stringify(author.manager)}${separator}${list}`, {
-    causes,
-  });
+  throw new ApiError(
+    'Conflict',
+    `Apply failed with ${count} for manager ${JSON.stringify(author.manager)}${separator}${list}`,
+    {
+      causes,
+    },
+  );
 }
 
-function compareOwned(schema: Schema, before: KubeObject | undefined, after: KubeObject): { changed: FieldSet; removed: FieldSet } {
+function compareOwned(
+  schema: Schema,
+  before: KubeObject | undefined,
+  after: KubeObject,
+): { changed: FieldSet; removed: FieldSet } {
   const { changed, removed } = compare(schema, before && withoutManagers(before), withoutManagers(after));
   return { changed: difference(changed, SERVER_FIELDS), removed: difference(removed, SERVER_FIELDS) };
 }

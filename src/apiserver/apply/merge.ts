@@ -6,7 +6,8 @@ import { fieldsOf, isAtomic, type Part, parts } from './walk.ts';
 
 /** Lays an applied configuration over the live value. Neither is changed. */
 export function mergeApplied(schema: Schema | undefined, live: unknown, applied: unknown): unknown {
-  if (live === undefined || isAtomic(schema, applied) || Array.isArray(applied) !== Array.isArray(live)) return applied;
+  if (live === undefined || isAtomic(schema, applied) || Array.isArray(applied) !== Array.isArray(live))
+    return applied;
   const wanted = parts(schema, applied);
   if (Array.isArray(live)) return mergeItems(schema, live, wanted);
   if (!isRecord(live)) return applied;
@@ -20,12 +21,18 @@ export function mergeApplied(schema: Schema | undefined, live: unknown, applied:
 
 function mergeItems(schema: Schema | undefined, live: unknown[], wanted: Part[]): unknown[] {
   const result = new Map(parts(schema, live).map((part) => [part.element, part.value]));
-  for (const part of wanted) result.set(part.element, mergeApplied(part.schema, result.get(part.element), part.value));
+  for (const part of wanted)
+    result.set(part.element, mergeApplied(part.schema, result.get(part.element), part.value));
   return [...result.values()];
 }
 
 /** Takes out what `last` had and nobody in `kept` has any more. */
-export function pruneFields(schema: Schema | undefined, value: unknown, last: FieldSet, kept: FieldSet): unknown {
+export function pruneFields(
+  schema: Schema | undefined,
+  value: unknown,
+  last: FieldSet,
+  kept: FieldSet,
+): unknown {
   if (isAtomic(schema, value)) return value;
   const gone = new Set<string>();
   const inner = new Map<string, unknown>();

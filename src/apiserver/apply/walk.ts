@@ -22,12 +22,22 @@ export function isAtomic(schema: Schema | undefined, value: unknown): boolean {
 /** The parts of a value that is not atomic. */
 export function parts(schema: Schema | undefined, value: unknown): Part[] {
   if (Array.isArray(value)) {
-    return value.map((item) => ({ element: itemElement(schema, item), value: item, schema: schema?.items, isItem: true }));
+    return value.map((item) => ({
+      element: itemElement(schema, item),
+      value: item,
+      schema: schema?.items,
+      isItem: true,
+    }));
   }
   if (!isRecord(value)) return [];
   return Object.keys(value).map((key) => {
     const field = schema?.properties?.get(key);
-    return { element: `f:${key}`, value: value[key], schema: field?.schema ?? schema?.values, isItem: field === undefined };
+    return {
+      element: `f:${key}`,
+      value: value[key],
+      schema: field?.schema ?? schema?.values,
+      isItem: field === undefined,
+    };
   });
 }
 

@@ -51,7 +51,9 @@ function externalIp(service: KubeObject): string {
   const own = listAt(service, 'spec.externalIPs').join(',');
   if (textAt(service, 'spec.type') === 'ExternalName') return textAt(service, 'spec.externalName') ?? '';
   if (textAt(service, 'spec.type') !== 'LoadBalancer') return own || '<none>';
-  const ingress = listAt(service, 'status.loadBalancer.ingress').map((item) => textAt(item, 'ip') ?? textAt(item, 'hostname'));
+  const ingress = listAt(service, 'status.loadBalancer.ingress').map(
+    (item) => textAt(item, 'ip') ?? textAt(item, 'hostname'),
+  );
   return [...ingress, own].filter(Boolean).join(',') || '<pending>';
 }
 
@@ -65,7 +67,9 @@ export const ENDPOINTS_COLUMNS: Column[] = [
   column('Endpoints', (object) => {
     const all = listAt(object, 'subsets').flatMap((subset) =>
       listAt(subset, 'addresses').flatMap((address) => {
-        const ports = listAt(subset, 'ports').map((port) => `${textAt(address, 'ip')}:${textAt(port, 'port')}`);
+        const ports = listAt(subset, 'ports').map(
+          (port) => `${textAt(address, 'ip')}:${textAt(port, 'port')}`,
+        );
         return ports.length > 0 ? ports : [textAt(address, 'ip') ?? ''];
       }),
     );
@@ -78,20 +82,59 @@ export const ENDPOINTS_COLUMNS: Column[] = [
 export const ENDPOINT_SLICE_COLUMNS: Column[] = [
   NAME_COLUMN,
   column('AddressType', 'addressType'),
-  column('Ports', (object) => listAt(object, 'ports').map((port) => textAt(port, 'port') ?? '*').join(',') || '<unset>'),
-  column('Endpoints', (object) => listAt(object, 'endpoints').flatMap((item) => listAt(item, 'addresses')).join(',') || '<unset>'),
+  column(
+    'Ports',
+    (object) =>
+      listAt(object, 'ports')
+        .map((port) => textAt(port, 'port') ?? '*')
+        .join(',') || '<unset>',
+  ),
+  column(
+    'Endpoints',
+    (object) =>
+      listAt(object, 'endpoints')
+        .flatMap((item) => listAt(item, 'addresses'))
+        .join(',') || '<unset>',
+  ),
   AGE_COLUMN,
 ];
 
 export const EVENT_COLUMNS: Column[] = [
-  column('Last Seen', (object, now) => age(textAt(object, 'series.lastObservedTime') ?? textAt(object, 'lastTimestamp') ?? textAt(object, 'eventTime') ?? object.metadata.creationTimestamp ?? undefined, now)),
+  column('Last Seen', (object, now) =>
+    age(
+      textAt(object, 'series.lastObservedTime') ??
+        textAt(object, 'lastTimestamp') ??
+        textAt(object, 'eventTime') ??
+        object.metadata.creationTimestamp ??
+        undefined,
+      now,
+    ),
+  ),
   column('Type', 'type'),
   column('Reason', 'reason'),
-  column('Object', (object) => `${(textAt(object, 'involvedObject.kind') ?? '').toLowerCase()}/${textAt(object, 'involvedObject.name') ?? ''}`),
+  column(
+    'Object',
+    (object) =>
+      `${(textAt(object, 'involvedObject.kind') ?? '').toLowerCase()}/${textAt(object, 'involvedObject.name') ?? ''}`,
+  ),
   column('Subobject', (object) => textAt(object, 'involvedObject.fieldPath') ?? '', { wide: true }),
-  column('Source', (object) => [textAt(object, 'source.component') ?? textAt(object, 'reportingComponent'), textAt(object, 'source.host')].filter(Boolean).join(', '), { wide: true }),
+  column(
+    'Source',
+    (object) =>
+      [
+        textAt(object, 'source.component') ?? textAt(object, 'reportingComponent'),
+        textAt(object, 'source.host'),
+      ]
+        .filter(Boolean)
+        .join(', '),
+    { wide: true },
+  ),
   column('Message', (object) => (textAt(object, 'message') ?? '').trim()),
-  column('First Seen', (object, now) => age(textAt(object, 'firstTimestamp') ?? textAt(object, 'eventTime'), now), { wide: true }),
+  column(
+    'First Seen',
+    (object, now) => age(textAt(object, 'firstTimestamp') ?? textAt(object, 'eventTime'), now),
+    { wide: true },
+  ),
   column('Count', (object) => at(object, 'series.count') ?? at(object, 'count') ?? 1, { wide: true }),
   { ...NAME_COLUMN, priority: 1 },
 ];
@@ -106,15 +149,26 @@ export const NODE_COLUMNS: Column[] = [
   column('Roles', (object) => {
     const prefix = 'node-role.kubernetes.io/';
     const roles = Object.keys(object.metadata.labels ?? {}).filter((key) => key.startsWith(prefix));
-    return roles.map((key) => key.slice(prefix.length)).sort().join(',') || '<none>';
+    return (
+      roles
+        .map((key) => key.slice(prefix.length))
+        .sort()
+        .join(',') || '<none>'
+    );
   }),
   AGE_COLUMN,
   column('Version', 'status.nodeInfo.kubeletVersion'),
   column('Internal-IP', (object) => nodeAddress(object, 'InternalIP'), { wide: true }),
   column('External-IP', (object) => nodeAddress(object, 'ExternalIP'), { wide: true }),
   column('OS-Image', (object) => textAt(object, 'status.nodeInfo.osImage') ?? '<unknown>', { wide: true }),
-  column('Kernel-Version', (object) => textAt(object, 'status.nodeInfo.kernelVersion') ?? '<unknown>', { wide: true }),
-  column('Container-Runtime', (object) => textAt(object, 'status.nodeInfo.containerRuntimeVersion') ?? '<unknown>', { wide: true }),
+  column('Kernel-Version', (object) => textAt(object, 'status.nodeInfo.kernelVersion') ?? '<unknown>', {
+    wide: true,
+  }),
+  column(
+    'Container-Runtime',
+    (object) => textAt(object, 'status.nodeInfo.containerRuntimeVersion') ?? '<unknown>',
+    { wide: true },
+  ),
 ];
 
 function nodeAddress(node: KubeObject, type: string): string {
@@ -123,8 +177,16 @@ function nodeAddress(node: KubeObject, type: string): string {
 }
 
 function modes(path: string) {
-  const short: Record<string, string> = { ReadWriteOnce: 'RWO', ReadOnlyMany: 'ROX', ReadWriteMany: 'RWX', ReadWriteOncePod: 'RWOP' };
-  return (object: KubeObject) => listAt(object, path).map((mode) => short[String(mode)] ?? mode).join(',');
+  const short: Record<string, string> = {
+    ReadWriteOnce: 'RWO',
+    ReadOnlyMany: 'ROX',
+    ReadWriteMany: 'RWX',
+    ReadWriteOncePod: 'RWOP',
+  };
+  return (object: KubeObject) =>
+    listAt(object, path)
+      .map((mode) => short[String(mode)] ?? mode)
+      .join(',');
 }
 
 export const VOLUME_COLUMNS: Column[] = [
@@ -132,8 +194,14 @@ export const VOLUME_COLUMNS: Column[] = [
   column('Capacity', 'spec.capacity.storage'),
   column('Access Modes', modes('spec.accessModes')),
   column('Reclaim Policy', 'spec.persistentVolumeReclaimPolicy'),
-  column('Status', (object) => (object.metadata.deletionTimestamp ? 'Terminating' : (textAt(object, 'status.phase') ?? ''))),
-  column('Claim', (object) => (at(object, 'spec.claimRef') ? `${textAt(object, 'spec.claimRef.namespace')}/${textAt(object, 'spec.claimRef.name')}` : '')),
+  column('Status', (object) =>
+    object.metadata.deletionTimestamp ? 'Terminating' : (textAt(object, 'status.phase') ?? ''),
+  ),
+  column('Claim', (object) =>
+    at(object, 'spec.claimRef')
+      ? `${textAt(object, 'spec.claimRef.namespace')}/${textAt(object, 'spec.claimRef.name')}`
+      : '',
+  ),
   column('StorageClass', 'spec.storageClassName'),
   column('VolumeAttributesClass', orUnset('spec.volumeAttributesClassName')),
   column('Reason', 'status.reason'),
@@ -143,7 +211,9 @@ export const VOLUME_COLUMNS: Column[] = [
 
 export const CLAIM_COLUMNS: Column[] = [
   NAME_COLUMN,
-  column('Status', (object) => (object.metadata.deletionTimestamp ? 'Terminating' : (textAt(object, 'status.phase') ?? ''))),
+  column('Status', (object) =>
+    object.metadata.deletionTimestamp ? 'Terminating' : (textAt(object, 'status.phase') ?? ''),
+  ),
   column('Volume', 'spec.volumeName'),
   column('Capacity', 'status.capacity.storage'),
   column('Access Modes', modes('status.accessModes')),
@@ -165,14 +235,26 @@ function quotaText(quota: KubeObject, wanted: (key: string) => boolean): string 
   if (!isRecord(hard)) return '';
   const used = at(quota, 'status.used');
   const names = Object.keys(hard).filter(wanted).sort();
-  return names.map((key) => `${key}: ${isRecord(used) ? (used[key] ?? 0) : 0}/${String(hard[key])}`).join(', ');
+  return names
+    .map((key) => `${key}: ${isRecord(used) ? (used[key] ?? 0) : 0}/${String(hard[key])}`)
+    .join(', ');
 }
 
 export const INGRESS_COLUMNS: Column[] = [
   NAME_COLUMN,
   column('Class', orNone('spec.ingressClassName')),
-  column('Hosts', (object) => listAt(object, 'spec.rules').map((rule) => textAt(rule, 'host') ?? '*').join(',') || '*'),
-  column('Address', (object) => listAt(object, 'status.loadBalancer.ingress').map((item) => textAt(item, 'ip') ?? textAt(item, 'hostname')).join(',')),
+  column(
+    'Hosts',
+    (object) =>
+      listAt(object, 'spec.rules')
+        .map((rule) => textAt(rule, 'host') ?? '*')
+        .join(',') || '*',
+  ),
+  column('Address', (object) =>
+    listAt(object, 'status.loadBalancer.ingress')
+      .map((item) => textAt(item, 'ip') ?? textAt(item, 'hostname'))
+      .join(','),
+  ),
   column('Ports', (object) => (listAt(object, 'spec.tls').length > 0 ? '80, 443' : '80')),
   AGE_COLUMN,
 ];
@@ -182,7 +264,9 @@ export const INGRESS_CLASS_COLUMNS: Column[] = [
   column('Controller', 'spec.controller'),
   column('Parameters', (object) => {
     const reference = at(object, 'spec.parameters');
-    return reference ? `${textAt(reference, 'kind')}.${textAt(reference, 'apiGroup') ?? ''}/${textAt(reference, 'name')}` : '<none>';
+    return reference
+      ? `${textAt(reference, 'kind')}.${textAt(reference, 'apiGroup') ?? ''}/${textAt(reference, 'name')}`
+      : '<none>';
   }),
   AGE_COLUMN,
 ];
@@ -209,7 +293,9 @@ export const STORAGE_CLASS_COLUMNS: Column[] = [
   column('Provisioner', 'provisioner'),
   column('ReclaimPolicy', 'reclaimPolicy'),
   column('VolumeBindingMode', 'volumeBindingMode'),
-  column('AllowVolumeExpansion', (object) => at(object, 'allowVolumeExpansion') === true, { type: 'boolean' }),
+  column('AllowVolumeExpansion', (object) => at(object, 'allowVolumeExpansion') === true, {
+    type: 'boolean',
+  }),
   AGE_COLUMN,
 ];
 
@@ -234,7 +320,13 @@ export const BINDING_COLUMNS: Column[] = [
 
 function subjects(binding: KubeObject, kind: string): string {
   const found = listAt(binding, 'subjects').filter((item) => at(item, 'kind') === kind);
-  return found.map((item) => (kind === 'ServiceAccount' ? `${textAt(item, 'namespace')}/${textAt(item, 'name')}` : textAt(item, 'name'))).join(', ');
+  return found
+    .map((item) =>
+      kind === 'ServiceAccount'
+        ? `${textAt(item, 'namespace')}/${textAt(item, 'name')}`
+        : textAt(item, 'name'),
+    )
+    .join(', ');
 }
 
 export const LEASE_COLUMNS: Column[] = [NAME_COLUMN, column('Holder', 'spec.holderIdentity'), AGE_COLUMN];
@@ -242,11 +334,17 @@ export const DEFINITION_COLUMNS: Column[] = [NAME_COLUMN, CREATED];
 
 export const API_SERVICE_COLUMNS: Column[] = [
   NAME_COLUMN,
-  column('Service', (object) => (at(object, 'spec.service') ? `${textAt(object, 'spec.service.namespace')}/${textAt(object, 'spec.service.name')}` : 'Local')),
+  column('Service', (object) =>
+    at(object, 'spec.service')
+      ? `${textAt(object, 'spec.service.namespace')}/${textAt(object, 'spec.service.name')}`
+      : 'Local',
+  ),
   column('Available', (object) => {
     const condition = listAt(object, 'status.conditions').find((item) => at(item, 'type') === 'Available');
     const status = textAt(condition, 'status') ?? 'Unknown';
-    return status === 'True' || !textAt(condition, 'reason') ? status : `${status} (${textAt(condition, 'reason')})`;
+    return status === 'True' || !textAt(condition, 'reason')
+      ? status
+      : `${status} (${textAt(condition, 'reason')})`;
   }),
   AGE_COLUMN,
 ];

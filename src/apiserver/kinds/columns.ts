@@ -45,7 +45,11 @@ export const AGE_COLUMN: Column = {
   cell: (object, now) => age(object.metadata.creationTimestamp ?? undefined, now),
 };
 
-export function column(name: string, cell: Cell | string, options: { wide?: boolean; type?: Column['type'] } = {}): Column {
+export function column(
+  name: string,
+  cell: Cell | string,
+  options: { wide?: boolean; type?: Column['type'] } = {},
+): Column {
   return {
     name,
     type: options.type ?? 'string',
@@ -92,7 +96,9 @@ export function selectorText(selector: unknown): string {
   if (!isRecord(selector)) return '<none>';
   const structured = 'matchLabels' in selector || 'matchExpressions' in selector;
   const labels = structured ? selector['matchLabels'] : selector;
-  const terms = isRecord(labels) ? Object.entries(labels).map(([key, value]) => `${key}=${String(value)}`) : [];
+  const terms = isRecord(labels)
+    ? Object.entries(labels).map(([key, value]) => `${key}=${String(value)}`)
+    : [];
   for (const item of structured ? listAt(selector, 'matchExpressions') : []) terms.push(expressionText(item));
   return terms.length === 0 ? '<none>' : terms.join(',');
 }
@@ -115,7 +121,21 @@ function expressionText(item: unknown): string {
 export function containerColumns(path: string): Column[] {
   const containers = (object: KubeObject): unknown[] => listAt(object, path);
   return [
-    column('Containers', (object) => containers(object).map((item) => textAt(item, 'name')).join(','), { wide: true }),
-    column('Images', (object) => containers(object).map((item) => textAt(item, 'image')).join(','), { wide: true }),
+    column(
+      'Containers',
+      (object) =>
+        containers(object)
+          .map((item) => textAt(item, 'name'))
+          .join(','),
+      { wide: true },
+    ),
+    column(
+      'Images',
+      (object) =>
+        containers(object)
+          .map((item) => textAt(item, 'image'))
+          .join(','),
+      { wide: true },
+    ),
   ];
 }

@@ -2,7 +2,10 @@ import { isRecord, type KubeObject } from '../../kube/index.ts';
 import { at } from './columns.ts';
 import type { Conversion } from './resource.ts';
 
-function each(fromStored: (object: KubeObject) => KubeObject, toStored: (object: KubeObject) => KubeObject): Conversion {
+function each(
+  fromStored: (object: KubeObject) => KubeObject,
+  toStored: (object: KubeObject) => KubeObject,
+): Conversion {
   return {
     fromStored: async (objects) => objects.map(fromStored),
     toStored: async (objects) => objects.map(toStored),
@@ -15,12 +18,21 @@ const METRICS_ANNOTATION = 'autoscaling.alpha.kubernetes.io/metrics';
 export const AUTOSCALING_V1_CONVERSION = each(
   (stored) => {
     const { metrics, behavior: _, ...spec } = isRecord(stored['spec']) ? stored['spec'] : {};
-    const { currentMetrics: __, conditions: ___, ...status } = isRecord(stored['status']) ? stored['status'] : {};
+    const {
+      currentMetrics: __,
+      conditions: ___,
+      ...status
+    } = isRecord(stored['status']) ? stored['status'] : {};
     const all = Array.isArray(metrics) ? metrics : [];
-    const cpu = all.find((metric) => at(metric, 'resource.name') === 'cpu' && at(metric, 'resource.target.averageUtilization') !== undefined);
+    const cpu = all.find(
+      (metric) =>
+        at(metric, 'resource.name') === 'cpu' &&
+        at(metric, 'resource.target.averageUtilization') !== undefined,
+    );
     const others = all.filter((metric) => metric !== cpu);
     const metadata = { ...stored.metadata };
-    if (others.length > 0) metadata.annotations = { ...metadata.annotations, [METRICS_ANNOTATION]: JSON.stringify(others) };
+    if (others.length > 0)
+      metadata.annotations = { ...metadata.annotations, [METRICS_ANNOTATION]: JSON.stringify(others) };
     const target = at(cpu, 'resource.target.averageUtilization');
     return {
       ...stored,
@@ -31,11 +43,16 @@ export const AUTOSCALING_V1_CONVERSION = each(
     };
   },
   (object) => {
-    const { targetCPUUtilizationPercentage: target, ...spec } = isRecord(object['spec']) ? object['spec'] : {};
+    const { targetCPUUtilizationPercentage: target, ...spec } = isRecord(object['spec'])
+      ? object['spec']
+      : {};
     const { [METRICS_ANNOTATION]: encoded, ...annotations } = object.metadata.annotations ?? {};
     const metrics: unknown[] = encoded === undefined ? [] : metricsFrom(encoded);
     if (target !== undefined) {
-      metrics.push({ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: target } } });
+      metrics.push({
+        type: 'Resource',
+        resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: target } },
+      });
     }
     const metadata = { ...object.metadata };
     if (encoded !== undefined) metadata.annotations = annotations;
@@ -75,4 +92,3 @@ export const EVENTS_V1_CONVERSION = each(
   (stored) => renamed(stored, 'events.k8s.io/v1', TO_EVENTS),
   (object) => renamed(object, 'v1', TO_CORE),
 );
-

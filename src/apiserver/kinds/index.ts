@@ -1,6 +1,23 @@
 export { type Builtins, builtinKinds, ENCRYPTED_COLLECTIONS } from './builtin.ts';
-export { AGE_COLUMN, age, at, column, listAt, NAME_COLUMN, numberAt, selectorText, textAt } from './columns.ts';
-export { isLabelValue, isQualifiedName, nameProblem, type NameRule, validateAnnotations, validateLabels } from './names.ts';
+export {
+  AGE_COLUMN,
+  age,
+  at,
+  column,
+  listAt,
+  NAME_COLUMN,
+  numberAt,
+  selectorText,
+  textAt,
+} from './columns.ts';
+export {
+  isLabelValue,
+  isQualifiedName,
+  nameProblem,
+  type NameRule,
+  validateAnnotations,
+  validateLabels,
+} from './names.ts';
 export {
   apiVersionOf,
   type Column,

@@ -17,7 +17,12 @@ import {
   STORAGE_V1_TYPES,
 } from './types/network.ts';
 import { POD_TYPES } from './types/pod.ts';
-import { APPS_V1_TYPES, AUTOSCALING_V1_TYPES, AUTOSCALING_V2_TYPES, BATCH_V1_TYPES } from './types/workloads.ts';
+import {
+  APPS_V1_TYPES,
+  AUTOSCALING_V1_TYPES,
+  AUTOSCALING_V2_TYPES,
+  BATCH_V1_TYPES,
+} from './types/workloads.ts';
 
 /** OpenAPI prefix and types of every built-in group and version. */
 const GROUP_TYPES: Record<string, [prefix: string, text: string]> = {
@@ -35,8 +40,14 @@ const GROUP_TYPES: Record<string, [prefix: string, text: string]> = {
   'rbac.authorization.k8s.io/v1': ['io.k8s.api.rbac.v1', RBAC_V1_TYPES],
   'authentication.k8s.io/v1': ['io.k8s.api.authentication.v1', AUTHENTICATION_V1_TYPES],
   'authorization.k8s.io/v1': ['io.k8s.api.authorization.v1', AUTHORIZATION_V1_TYPES],
-  'apiextensions.k8s.io/v1': ['io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1', APIEXTENSIONS_V1_TYPES],
-  'apiregistration.k8s.io/v1': ['io.k8s.kube-aggregator.pkg.apis.apiregistration.v1', APIREGISTRATION_V1_TYPES],
+  'apiextensions.k8s.io/v1': [
+    'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1',
+    APIEXTENSIONS_V1_TYPES,
+  ],
+  'apiregistration.k8s.io/v1': [
+    'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1',
+    APIREGISTRATION_V1_TYPES,
+  ],
   'admissionregistration.k8s.io/v1': ['io.k8s.api.admissionregistration.v1', ADMISSIONREGISTRATION_V1_TYPES],
 };
 

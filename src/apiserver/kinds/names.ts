@@ -42,13 +42,21 @@ export function isLabelValue(value: string): boolean {
 export function validateLabels(labels: Record<string, string> | undefined, path: string): FieldError[] {
   const errors: FieldError[] = [];
   for (const [key, value] of Object.entries(labels ?? {})) {
-    if (!isQualifiedName(key)) errors.push({ kind: 'invalid', field: path, value: key, detail: 'name part must consist of alphanumeric characters, \'-\', \'_\' or \'.\', and must start and end with an alphanumeric character' });
+    if (!isQualifiedName(key))
+      errors.push({
+        kind: 'invalid',
+        field: path,
+        value: key,
+        detail:
+          "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+      });
     if (!isLabelValue(value)) {
       errors.push({
         kind: 'invalid',
         field: path,
         value,
-        detail: "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+        detail:
+          "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
       });
     }
   }
@@ -61,9 +69,19 @@ export function validateAnnotations(annotations: Record<string, string> | undefi
   for (const [key, value] of Object.entries(annotations ?? {})) {
     size += key.length + value.length;
     if (!isQualifiedName(key.toLowerCase())) {
-      errors.push({ kind: 'invalid', field: 'metadata.annotations', value: key, detail: 'must be a qualified name' });
+      errors.push({
+        kind: 'invalid',
+        field: 'metadata.annotations',
+        value: key,
+        detail: 'must be a qualified name',
+      });
     }
   }
-  if (size > MAX_ANNOTATIONS) errors.push({ kind: 'tooLong', field: 'metadata.annotations', detail: `may not be more than ${MAX_ANNOTATIONS} bytes` });
+  if (size > MAX_ANNOTATIONS)
+    errors.push({
+      kind: 'tooLong',
+      field: 'metadata.annotations',
+      detail: `may not be more than ${MAX_ANNOTATIONS} bytes`,
+    });
   return errors;
 }

@@ -1,5 +1,18 @@
 import { isRecord, type KubeObject } from '../../kube/index.ts';
-import { AGE_COLUMN, age, at, column, containerColumns, count, duration, listAt, NAME_COLUMN, numberAt, selectorText, textAt } from './columns.ts';
+import {
+  AGE_COLUMN,
+  age,
+  at,
+  column,
+  containerColumns,
+  count,
+  duration,
+  listAt,
+  NAME_COLUMN,
+  numberAt,
+  selectorText,
+  textAt,
+} from './columns.ts';
 import type { Column } from './resource.ts';
 
 const SELECTOR = column('Selector', (object) => selectorText(at(object, 'spec.selector')), { wide: true });
@@ -16,7 +29,9 @@ export const POD_COLUMNS: Column[] = [
   AGE_COLUMN,
   column('IP', (object) => textAt(object, 'status.podIP') ?? '<none>', { wide: true }),
   column('Node', (object) => textAt(object, 'spec.nodeName') ?? '<none>', { wide: true }),
-  column('Nominated Node', (object) => textAt(object, 'status.nominatedNodeName') ?? '<none>', { wide: true }),
+  column('Nominated Node', (object) => textAt(object, 'status.nominatedNodeName') ?? '<none>', {
+    wide: true,
+  }),
   column('Readiness Gates', () => '<none>', { wide: true }),
 ];
 
@@ -41,7 +56,11 @@ function podStatus(pod: KubeObject): string {
 
 function initReason(pod: KubeObject): string | undefined {
   const statuses = listAt(pod, 'status.initContainerStatuses');
-  const sidecars = new Set(listAt(pod, 'spec.initContainers').filter((item) => at(item, 'restartPolicy') === 'Always').map((item) => at(item, 'name')));
+  const sidecars = new Set(
+    listAt(pod, 'spec.initContainers')
+      .filter((item) => at(item, 'restartPolicy') === 'Always')
+      .map((item) => at(item, 'name')),
+  );
   for (const [index, status] of statuses.entries()) {
     if (at(status, 'state.terminated.exitCode') === 0) continue;
     if (sidecars.has(at(status, 'name')) && at(status, 'started') === true) continue;
@@ -63,20 +82,30 @@ function containerReason(status: unknown): string | undefined {
 }
 
 function isReady(pod: KubeObject): boolean {
-  return listAt(pod, 'status.conditions').some((item) => at(item, 'type') === 'Ready' && at(item, 'status') === 'True');
+  return listAt(pod, 'status.conditions').some(
+    (item) => at(item, 'type') === 'Ready' && at(item, 'status') === 'True',
+  );
 }
 
 function podRestarts(pod: KubeObject, now: number): string {
-  const statuses = [...listAt(pod, 'status.initContainerStatuses'), ...listAt(pod, 'status.containerStatuses')];
+  const statuses = [
+    ...listAt(pod, 'status.initContainerStatuses'),
+    ...listAt(pod, 'status.containerStatuses'),
+  ];
   const restarts = statuses.reduce<number>((sum, status) => sum + numberAt(status, 'restartCount'), 0);
-  const ends = statuses.map((status) => textAt(status, 'lastState.terminated.finishedAt')).filter((end) => end !== undefined);
+  const ends = statuses
+    .map((status) => textAt(status, 'lastState.terminated.finishedAt'))
+    .filter((end) => end !== undefined);
   const last = ends.sort().at(-1);
   return restarts > 0 && last !== undefined ? `${restarts} (${age(last, now)} ago)` : String(restarts);
 }
 
 export const DEPLOYMENT_COLUMNS: Column[] = [
   NAME_COLUMN,
-  column('Ready', (object) => `${numberAt(object, 'status.readyReplicas')}/${numberAt(object, 'spec.replicas')}`),
+  column(
+    'Ready',
+    (object) => `${numberAt(object, 'status.readyReplicas')}/${numberAt(object, 'spec.replicas')}`,
+  ),
   count('Up-to-date', 'status.updatedReplicas'),
   count('Available', 'status.availableReplicas'),
   AGE_COLUMN,
@@ -96,7 +125,10 @@ export const REPLICA_SET_COLUMNS: Column[] = [
 
 export const STATEFUL_SET_COLUMNS: Column[] = [
   NAME_COLUMN,
-  column('Ready', (object) => `${numberAt(object, 'status.readyReplicas')}/${numberAt(object, 'spec.replicas')}`),
+  column(
+    'Ready',
+    (object) => `${numberAt(object, 'status.readyReplicas')}/${numberAt(object, 'spec.replicas')}`,
+  ),
   AGE_COLUMN,
   ...containerColumns('spec.template.spec.containers'),
 ];
@@ -137,7 +169,9 @@ export const JOB_COLUMNS: Column[] = [
 
 function jobStatus(job: KubeObject): string {
   const is = (type: string): boolean =>
-    listAt(job, 'status.conditions').some((item) => at(item, 'type') === type && at(item, 'status') === 'True');
+    listAt(job, 'status.conditions').some(
+      (item) => at(item, 'type') === type && at(item, 'status') === 'True',
+    );
   if (is('Complete')) return 'Complete';
   if (is('Failed')) return 'Failed';
   if (job.metadata.deletionTimestamp !== undefined) return 'Terminating';
@@ -164,8 +198,17 @@ export const CRON_JOB_COLUMNS: Column[] = [
 
 export const AUTOSCALER_COLUMNS: Column[] = [
   NAME_COLUMN,
-  column('Reference', (object) => `${textAt(object, 'spec.scaleTargetRef.kind')}/${textAt(object, 'spec.scaleTargetRef.name')}`),
-  column('Targets', (object) => listAt(object, 'spec.metrics').map((metric, index) => metricText(object, metric, index)).join(', ') || '<none>'),
+  column(
+    'Reference',
+    (object) => `${textAt(object, 'spec.scaleTargetRef.kind')}/${textAt(object, 'spec.scaleTargetRef.name')}`,
+  ),
+  column(
+    'Targets',
+    (object) =>
+      listAt(object, 'spec.metrics')
+        .map((metric, index) => metricText(object, metric, index))
+        .join(', ') || '<none>',
+  ),
   column('MinPods', (object) => textAt(object, 'spec.minReplicas') ?? '<unset>'),
   count('MaxPods', 'spec.maxReplicas'),
   count('Replicas', 'status.currentReplicas'),
@@ -178,6 +221,7 @@ function metricText(autoscaler: KubeObject, metric: unknown, index: number): str
   const current = listAt(autoscaler, 'status.currentMetrics')[index];
   const target = at(metric, `${source}.target.averageUtilization`);
   const label = source === 'resource' ? `${name}: ` : '';
-  if (target !== undefined) return `${label}${textAt(current, `${source}.current.averageUtilization`) ?? '<unknown>'}${at(current, `${source}.current.averageUtilization`) === undefined ? '' : '%'}/${target}%`;
+  if (target !== undefined)
+    return `${label}${textAt(current, `${source}.current.averageUtilization`) ?? '<unknown>'}${at(current, `${source}.current.averageUtilization`) === undefined ? '' : '%'}/${target}%`;
   return `${label}${textAt(current, `${source}.current.averageValue`) ?? '<unknown>'}/${textAt(metric, `${source}.target.averageValue`) ?? ''}`;
 }

@@ -15,14 +15,19 @@ const FORBIDDEN_KEYS = new Set(['__proto__']);
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) throw new ApiError('BadRequest', 'A JSON patch must be a list of operations.');
   if (patch.length > MAX_OPERATIONS) {
-    throw new ApiError('RequestEntityTooLarge', `A JSON patch may have at most ${MAX_OPERATIONS} operations, not ${patch.length}.`);
+    throw new ApiError(
+      'RequestEntityTooLarge',
+      `A JSON patch may have at most ${MAX_OPERATIONS} operations, not ${patch.length}.`,
+    );
   }
   let result = document;
   let copied = 0;
   for (const item of patch) {
     const operation = parseOperation(item);
-    if (operation.op === 'copy') copied += JSON.stringify(read(result, parsePointer(operation.from ?? ''))).length;
-    if (copied > 3 * 1024 * 1024) throw new ApiError('RequestEntityTooLarge', 'The copies of this JSON patch add up to over 3 MiB.');
+    if (operation.op === 'copy')
+      copied += JSON.stringify(read(result, parsePointer(operation.from ?? ''))).length;
+    if (copied > 3 * 1024 * 1024)
+      throw new ApiError('RequestEntityTooLarge', 'The copies of this JSON patch add up to over 3 MiB.');
     result = applyOperation(result, operation);
   }
   return result;
@@ -53,7 +58,12 @@ function applyOperation(document: unknown, operation: Operation): unknown {
       if (isDeepStrictEqual(read(document, path), operation.value)) return document;
       throw new ApiError('Invalid', `The JSON patch test of ${operation.path} failed.`);
     case 'copy':
-      return write(document, path, structuredClone(read(document, parsePointer(operation.from ?? ''))), 'add');
+      return write(
+        document,
+        path,
+        structuredClone(read(document, parsePointer(operation.from ?? ''))),
+        'add',
+      );
     case 'move': {
       const from = parsePointer(operation.from ?? '');
       if (operation.path.startsWith(`${operation.from}/`)) throw unreachable(operation.path);
@@ -67,8 +77,15 @@ function applyOperation(document: unknown, operation: Operation): unknown {
 
 function parsePointer(pointer: string): string[] {
   if (pointer === '') return [];
-  if (!pointer.startsWith('/')) throw new ApiError('BadRequest', `${JSON.stringify(pointer)} is no JSON pointer: it must start with "/".`);
-  return pointer.slice(1).split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  if (!pointer.startsWith('/'))
+    throw new ApiError(
+      'BadRequest',
+      `${JSON.stringify(pointer)} is no JSON pointer: it must start with "/".`,
+    );
+  return pointer
+    .slice(1)
+    .split('/')
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
 function read(document: unknown, path: readonly string[]): unknown {

@@ -46,10 +46,13 @@ function mergeList(current: unknown, patch: unknown[], schema: Schema | undefine
   const key = schema?.patchKey;
   const replace = patch.some((item) => isRecord(item) && item[DIRECTIVE] === 'replace');
   if (key === undefined || replace) {
-    return patch.filter((item) => !(isRecord(item) && item[DIRECTIVE] === 'replace')).map((item) => cleanItem(item, schema?.items));
+    return patch
+      .filter((item) => !(isRecord(item) && item[DIRECTIVE] === 'replace'))
+      .map((item) => cleanItem(item, schema?.items));
   }
   const existing = Array.isArray(current) ? current : [];
-  if (key === '') return [...existing, ...patch.filter((item) => !existing.some((old) => isDeepStrictEqual(old, item)))];
+  if (key === '')
+    return [...existing, ...patch.filter((item) => !existing.some((old) => isDeepStrictEqual(old, item)))];
   return mergeObjects(existing, patch, key, schema?.items);
 }
 
@@ -58,11 +61,19 @@ function cleanItem(item: unknown, schema: Schema | undefined): unknown {
   return isRecord(item) ? applyStrategicMerge({}, item, schema) : item;
 }
 
-function mergeObjects(existing: unknown[], patch: unknown[], key: string, schema: Schema | undefined): unknown[] {
+function mergeObjects(
+  existing: unknown[],
+  patch: unknown[],
+  key: string,
+  schema: Schema | undefined,
+): unknown[] {
   const result = [...existing];
   for (const item of patch) {
     if (!isRecord(item) || !(key in item)) {
-      throw new ApiError('BadRequest', `Each element of this list in a strategic merge patch needs its merge key ${key}.`);
+      throw new ApiError(
+        'BadRequest',
+        `Each element of this list in a strategic merge patch needs its merge key ${key}.`,
+      );
     }
     const at = result.findIndex((old) => isRecord(old) && isDeepStrictEqual(old[key], item[key]));
     if (item[DIRECTIVE] === 'delete') {
@@ -84,15 +95,25 @@ function retainKeys(result: Map<string, unknown>, keys: unknown): void {
 function deleteScalars(result: Map<string, unknown>, key: string, values: unknown): void {
   const current = result.get(key);
   if (!Array.isArray(values)) throw badDirective(`${DELETE_LIST}${key}`);
-  if (Array.isArray(current)) result.set(key, current.filter((item) => !values.includes(item)));
+  if (Array.isArray(current))
+    result.set(
+      key,
+      current.filter((item) => !values.includes(item)),
+    );
 }
 
-function reorder(result: Map<string, unknown>, key: string, order: unknown, schema: Schema | undefined): void {
+function reorder(
+  result: Map<string, unknown>,
+  key: string,
+  order: unknown,
+  schema: Schema | undefined,
+): void {
   const list = result.get(key);
   if (!Array.isArray(list) || !Array.isArray(order)) return;
   const mergeKey = fieldSchema(schema, key)?.patchKey;
   const identity = (item: unknown): unknown => (mergeKey && isRecord(item) ? item[mergeKey] : item);
-  const place = (item: unknown): number => order.findIndex((wanted) => isDeepStrictEqual(identity(wanted), identity(item)));
+  const place = (item: unknown): number =>
+    order.findIndex((wanted) => isDeepStrictEqual(identity(wanted), identity(item)));
   const listed = list.filter((item) => place(item) >= 0).sort((a, b) => place(a) - place(b));
   // Elements that the patch does not know keep their place relative to each other, behind the known ones
   // that came before them.
@@ -109,5 +130,8 @@ function without(fields: Fields, name: string): Fields {
 }
 
 function badDirective(directive: unknown): ApiError {
-  return new ApiError('BadRequest', `The strategic merge patch has an unknown directive ${JSON.stringify(directive)}.`);
+  return new ApiError(
+    'BadRequest',
+    `The strategic merge patch has an unknown directive ${JSON.stringify(directive)}.`,
+  );
 }

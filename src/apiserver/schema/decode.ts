@@ -40,7 +40,12 @@ export function decode(schema: Schema, value: unknown, path: string, findings: D
   }
 }
 
-function decodeObject(schema: Schema, value: Record<string, unknown>, path: string, findings: DecodeFindings): unknown {
+function decodeObject(
+  schema: Schema,
+  value: Record<string, unknown>,
+  path: string,
+  findings: DecodeFindings,
+): unknown {
   const { properties, values } = schema;
   for (const key of Object.keys(value)) {
     const field = properties?.get(key);
@@ -83,7 +88,12 @@ function decodeArray(schema: Schema, value: unknown[], path: string, findings: D
 /** Fields that have a default, per schema: most shapes have none. */
 const defaulted = new WeakMap<Schema, [name: string, value: Json, inner: Schema][]>();
 
-function applyDefaults(schema: Schema, value: Record<string, unknown>, path: string, findings: DecodeFindings): void {
+function applyDefaults(
+  schema: Schema,
+  value: Record<string, unknown>,
+  path: string,
+  findings: DecodeFindings,
+): void {
   let fields = defaulted.get(schema);
   if (fields === undefined) {
     fields = [];

@@ -32,12 +32,15 @@ const STRING_FORMATS: Record<string, Check> = {
 /** Whether the value keeps to the format; formats that are not known hold nothing back. */
 export function matchesFormat(format: string, value: unknown): boolean {
   if (typeof value === 'number') return format !== 'int32' || (value >= -INT32 && value < INT32);
-  const check = typeof value === 'string' && Object.hasOwn(STRING_FORMATS, format) ? STRING_FORMATS[format] : undefined;
+  const check =
+    typeof value === 'string' && Object.hasOwn(STRING_FORMATS, format) ? STRING_FORMATS[format] : undefined;
   return check === undefined || check(value as string);
 }
 
 function isCidr(value: string): boolean {
   const [address = '', bits = '', ...rest] = value.split('/');
   const family = isIP(address);
-  return rest.length === 0 && family > 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+  return (
+    rest.length === 0 && family > 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
+  );
 }

@@ -4,3 +4,5 @@ export { decode, type DecodeFindings } from './decode.ts';
 export { type FieldError, fieldErrorCause, fieldErrorMessage, unsupported } from './field-error.ts';
 export { matchesFormat } from './formats.ts';
 export { linearPattern, validate } from './validate.ts';
+export { CelError, celValue, compileCel, type Program } from './cel.ts';
+export { checkRules, hasRules, validateRules } from './rules.ts';

@@ -52,7 +52,13 @@ export function parseTypes(prefix: string, text: string, outer: readonly TypeMod
       owner = defineType(module, words, description);
     } else if (owner !== undefined) {
       const [name = '', ...rest] = words;
-      pending.push({ owner, name: name.replace('!', ''), required: name.endsWith('!'), words: rest, description });
+      pending.push({
+        owner,
+        name: name.replace('!', ''),
+        required: name.endsWith('!'),
+        words: rest,
+        description,
+      });
     }
   }
   for (const field of pending) field.owner.properties?.set(field.name, parseField(field, [module, ...outer]));
@@ -68,7 +74,9 @@ function splitComment(line: string): [string, string | undefined] {
 function defineType(module: TypeModule, words: string[], description: string | undefined): Schema {
   const [name = '', second, base = '', format] = words;
   const schema: Schema =
-    second === '=' ? { ...scalar(base), ...(format && { format }) } : { type: 'object', properties: new Map() };
+    second === '='
+      ? { ...scalar(base), ...(format && { format }) }
+      : { type: 'object', properties: new Map() };
   schema.name = `${module.prefix}.${name}`;
   if (second === 'atomic') schema.atomic = true;
   if (description !== undefined) schema.description = description;
@@ -96,7 +104,8 @@ function parseField(field: PendingField, modules: readonly TypeModule[]): Field 
 }
 
 function resolveType(type: string, modules: readonly TypeModule[]): Schema {
-  if (type.startsWith('[')) return { type: 'array', items: resolveType(type.slice(1, -1), modules), listType: 'atomic' };
+  if (type.startsWith('['))
+    return { type: 'array', items: resolveType(type.slice(1, -1), modules), listType: 'atomic' };
   if (type.startsWith('{')) return { type: 'object', values: resolveType(type.slice(1, -1), modules) };
   for (const module of modules) {
     const found = module.types.get(type);

@@ -17,13 +17,25 @@ export function validate(schema: Schema, value: unknown, path: string, errors: F
   else if (typeof value === 'number') validateNumber(schema, value, path, errors);
   else if (Array.isArray(value)) validateArray(schema, value, path, errors);
   else if (isRecord(value)) validateObject(schema, value, path, errors);
-  if (schema.allOf ?? schema.anyOf ?? schema.oneOf ?? schema.not) validateCombined(schema, value, path, errors);
+  if (schema.allOf ?? schema.anyOf ?? schema.oneOf ?? schema.not)
+    validateCombined(schema, value, path, errors);
 }
 
-function validateObject(schema: Schema, value: Record<string, unknown>, path: string, errors: FieldError[]): void {
-  const size = schema.minProperties !== undefined || schema.maxProperties !== undefined ? Object.keys(value).length : 0;
+function validateObject(
+  schema: Schema,
+  value: Record<string, unknown>,
+  path: string,
+  errors: FieldError[],
+): void {
+  const size =
+    schema.minProperties !== undefined || schema.maxProperties !== undefined ? Object.keys(value).length : 0;
   if (schema.minProperties !== undefined && size < schema.minProperties) {
-    errors.push({ kind: 'invalid', field: path, value: size, detail: `should have at least ${schema.minProperties} properties` });
+    errors.push({
+      kind: 'invalid',
+      field: path,
+      value: size,
+      detail: `should have at least ${schema.minProperties} properties`,
+    });
   }
   if (schema.maxProperties !== undefined && size > schema.maxProperties) {
     errors.push({ kind: 'tooMany', field: path, detail: `must have at most ${schema.maxProperties} items` });
@@ -50,7 +62,12 @@ function requiredFields(schema: Schema): string[] {
 
 function validateArray(schema: Schema, value: unknown[], path: string, errors: FieldError[]): void {
   if (schema.minItems !== undefined && value.length < schema.minItems) {
-    errors.push({ kind: 'invalid', field: path, value: value.length, detail: `should have at least ${schema.minItems} items` });
+    errors.push({
+      kind: 'invalid',
+      field: path,
+      value: value.length,
+      detail: `should have at least ${schema.minItems} items`,
+    });
   }
   if (schema.maxItems !== undefined && value.length > schema.maxItems) {
     errors.push({ kind: 'tooMany', field: path, detail: `must have at most ${schema.maxItems} items` });
@@ -73,7 +90,9 @@ function validateUnique(schema: Schema, value: unknown[], path: string, errors: 
 
 function listKey(schema: Schema, item: unknown): unknown {
   if (!isRecord(item)) return item;
-  return Object.fromEntries((schema.listKeys ?? []).map((key) => [key, Object.hasOwn(item, key) ? item[key] : undefined]));
+  return Object.fromEntries(
+    (schema.listKeys ?? []).map((key) => [key, Object.hasOwn(item, key) ? item[key] : undefined]),
+  );
 }
 
 function validateString(schema: Schema, value: string, path: string, errors: FieldError[]): void {
@@ -84,7 +103,12 @@ function validateString(schema: Schema, value: string, path: string, errors: Fie
     errors.push({ kind: 'tooLong', field: path, detail: `may not be more than ${schema.maxLength} bytes` });
   }
   if (schema.minLength !== undefined && [...value].length < schema.minLength) {
-    errors.push({ kind: 'invalid', field: path, value, detail: `should be at least ${schema.minLength} chars long` });
+    errors.push({
+      kind: 'invalid',
+      field: path,
+      value,
+      detail: `should be at least ${schema.minLength} chars long`,
+    });
   }
   if (schema.pattern !== undefined && !linearPattern(schema.pattern).matcher(value).find()) {
     errors.push({ kind: 'invalid', field: path, value, detail: `should match '${schema.pattern}'` });
@@ -108,7 +132,8 @@ export function linearPattern(source: string): RE2JS {
 function validateNumber(schema: Schema, value: number, path: string, errors: FieldError[]): void {
   const fail = (detail: string): void => void errors.push({ kind: 'invalid', field: path, value, detail });
   const { minimum, maximum } = schema;
-  if (schema.format !== undefined && !matchesFormat(schema.format, value)) fail(`must be a valid ${schema.format}`);
+  if (schema.format !== undefined && !matchesFormat(schema.format, value))
+    fail(`must be a valid ${schema.format}`);
   if (minimum !== undefined && (schema.exclusiveMinimum ? value <= minimum : value < minimum)) {
     fail(`should be greater than ${schema.exclusiveMinimum ? '' : 'or equal to '}${minimum}`);
   }
@@ -136,7 +161,12 @@ function validateCombined(schema: Schema, value: unknown, path: string, errors: 
     errors.push({ kind: 'invalid', field: path, value, detail: 'must validate at least one schema (anyOf)' });
   }
   if (schema.oneOf && schema.oneOf.filter(fits).length !== 1) {
-    errors.push({ kind: 'invalid', field: path, value, detail: 'must validate one and only one schema (oneOf)' });
+    errors.push({
+      kind: 'invalid',
+      field: path,
+      value,
+      detail: 'must validate one and only one schema (oneOf)',
+    });
   }
   if (schema.not && fits(schema.not)) {
     errors.push({ kind: 'invalid', field: path, value, detail: 'must not validate the schema (not)' });
@@ -151,7 +181,8 @@ function checkType(schema: Schema, value: unknown, path: string, errors: FieldEr
     actual === expected ||
     (expected === 'number' && actual === 'integer') ||
     (expected === 'intOrString' && (actual === 'integer' || actual === 'string'));
-  if (!fits) errors.push({ kind: 'typeInvalid', field: path, value: actual, detail: `must be of type ${expected}` });
+  if (!fits)
+    errors.push({ kind: 'typeInvalid', field: path, value: actual, detail: `must be of type ${expected}` });
 }
 
 function join(path: string, key: string): string {

@@ -36,7 +36,8 @@ export class Cipher {
   decrypt(name: string, sealed: Buffer): Buffer {
     const id = sealed.readUInt32LE(0);
     const secret = this.#keys.get(id);
-    if (secret === undefined) throw new Error(`The key ${id} that encrypted ${JSON.stringify(name)} is missing in pki/.`);
+    if (secret === undefined)
+      throw new Error(`The key ${id} that encrypted ${JSON.stringify(name)} is missing in pki/.`);
     const decipher = createDecipheriv('aes-256-gcm', secret, sealed.subarray(4, 4 + IV));
     decipher.setAAD(Buffer.from(name)).setAuthTag(sealed.subarray(4 + IV, HEAD));
     return Buffer.concat([decipher.update(sealed.subarray(HEAD)), decipher.final()]);

@@ -19,13 +19,23 @@ interface Item {
  * What the log adds up to: the state as of the compacted revision, then every change since. References are
  * taken when this is called, so the result is of one moment; bytes are sealed and framed as it is consumed.
  */
-export function snapshotRecords(shelves: ReadonlyMap<string, Shelf>, compacted: number, seal: Seal): Iterable<LogRecord[]> {
+export function snapshotRecords(
+  shelves: ReadonlyMap<string, Shelf>,
+  compacted: number,
+  seal: Seal,
+): Iterable<LogRecord[]> {
   const base: Item[] = [];
   const changes: Item[] = [];
   for (const [collection, shelf] of shelves) {
     const events = shelf.history.all();
     for (const entry of stateBefore(shelf, events)) {
-      base.push({ kind: RecordKind.base, revision: entry.revision, collection, key: entry.key, bytes: entry.bytes });
+      base.push({
+        kind: RecordKind.base,
+        revision: entry.revision,
+        collection,
+        key: entry.key,
+        bytes: entry.bytes,
+      });
     }
     for (const event of events) {
       const kind = event.removed ? RecordKind.remove : RecordKind.put;

@@ -147,7 +147,8 @@ export class Store {
     const { live, history } = this.shelf(collection);
     if (revision >= this.#durable) return [...live.range(prefix, after)];
     const then = new Map<string, Entry | undefined>();
-    for (const event of history.since(revision)) if (!then.has(event.key)) then.set(event.key, event.previous);
+    for (const event of history.since(revision))
+      if (!then.has(event.key)) then.set(event.key, event.previous);
     if (then.size === 0) return [...live.range(prefix, after)];
     const entries = [...live.range(prefix, after)].filter((entry) => !then.has(entry.key));
     for (const [key, entry] of then) {
@@ -208,7 +209,8 @@ export class Store {
     }
     for (const shelf of touched) for (const listener of shelf.listeners) listener();
     if (this.#budget.isOver()) this.compact();
-    if (this.#log.size > Math.max(this.#options.checkpointBytes, this.#liveBytes * 3)) void this.checkpoint().catch(() => undefined);
+    if (this.#log.size > Math.max(this.#options.checkpointBytes, this.#liveBytes * 3))
+      void this.checkpoint().catch(() => undefined);
   }
 
   #apply(collection: string, kind: RecordKind, entry: Entry): Shelf {

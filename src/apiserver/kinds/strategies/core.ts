@@ -14,18 +14,37 @@ function dataErrors(object: KubeObject, fields: readonly string[]): FieldError[]
     for (const [key, value] of Object.entries(isRecord(object[field]) ? object[field] : {})) {
       size += String(value).length;
       if (!DATA_KEY.test(key) || key === '.' || key === '..') {
-        errors.push({ kind: 'invalid', field: `${field}[${key}]`, value: key, detail: "a valid config key must consist of alphanumeric characters, '-', '_' or '.'" });
+        errors.push({
+          kind: 'invalid',
+          field: `${field}[${key}]`,
+          value: key,
+          detail: "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+        });
       }
     }
   }
-  if (size > MAX_DATA) errors.push({ kind: 'tooLong', field: fields[0] ?? 'data', detail: `may not be more than ${MAX_DATA} bytes` });
+  if (size > MAX_DATA)
+    errors.push({
+      kind: 'tooLong',
+      field: fields[0] ?? 'data',
+      detail: `may not be more than ${MAX_DATA} bytes`,
+    });
   return errors;
 }
 
-function immutableData(object: KubeObject, before: KubeObject | undefined, fields: readonly string[]): FieldError[] {
+function immutableData(
+  object: KubeObject,
+  before: KubeObject | undefined,
+  fields: readonly string[],
+): FieldError[] {
   if (before?.['immutable'] !== true) return [];
   const errors: FieldError[] = [];
-  if (object['immutable'] !== true) errors.push({ kind: 'forbidden', field: 'immutable', detail: 'field is immutable when `immutable` is set' });
+  if (object['immutable'] !== true)
+    errors.push({
+      kind: 'forbidden',
+      field: 'immutable',
+      detail: 'field is immutable when `immutable` is set',
+    });
   for (const field of fields) {
     if (!isDeepStrictEqual(object[field], before[field])) {
       errors.push({ kind: 'forbidden', field, detail: 'field is immutable when `immutable` is set' });
@@ -45,7 +64,9 @@ export const SECRET_STRATEGY: Strategy = {
   prepare: (secret) => {
     const text = secret['stringData'];
     if (!isRecord(text)) return;
-    const encoded = Object.entries(text).map(([key, value]) => [key, Buffer.from(String(value)).toString('base64')] as const);
+    const encoded = Object.entries(text).map(
+      ([key, value]) => [key, Buffer.from(String(value)).toString('base64')] as const,
+    );
     secret['data'] = { ...(isRecord(secret['data']) ? secret['data'] : {}), ...Object.fromEntries(encoded) };
     delete secret['stringData'];
   },
@@ -73,7 +94,10 @@ const SECRET_KEYS: Record<string, string[]> = {
 
 export const NAMESPACE_STRATEGY: Strategy = {
   prepare: (namespace, before) => {
-    namespace.metadata.labels = { ...namespace.metadata.labels, 'kubernetes.io/metadata.name': namespace.metadata.name ?? '' };
+    namespace.metadata.labels = {
+      ...namespace.metadata.labels,
+      'kubernetes.io/metadata.name': namespace.metadata.name ?? '',
+    };
     if (before !== undefined) return;
     namespace['spec'] = { finalizers: ['kubernetes'] };
     namespace['status'] = { phase: 'Active' };
@@ -92,8 +116,14 @@ export const CLAIM_STRATEGY: Strategy = {
   },
   validate: (claim) => {
     const errors: FieldError[] = [];
-    if (listAt(claim, 'spec.accessModes').length === 0) errors.push({ kind: 'required', field: 'spec.accessModes', detail: 'at least 1 access mode is required' });
-    if (textAt(claim, 'spec.resources.requests.storage') === undefined) errors.push({ kind: 'required', field: 'spec.resources[storage]' });
+    if (listAt(claim, 'spec.accessModes').length === 0)
+      errors.push({
+        kind: 'required',
+        field: 'spec.accessModes',
+        detail: 'at least 1 access mode is required',
+      });
+    if (textAt(claim, 'spec.resources.requests.storage') === undefined)
+      errors.push({ kind: 'required', field: 'spec.resources[storage]' });
     return errors;
   },
 };
@@ -110,7 +140,8 @@ export const SERVICE_STRATEGY: Strategy = {
     spec['ipFamilyPolicy'] ??= 'SingleStack';
     if (spec['type'] !== 'ClusterIP') spec['externalTrafficPolicy'] ??= 'Cluster';
     if (spec['type'] === 'LoadBalancer') spec['allocateLoadBalancerNodePorts'] ??= true;
-    if (spec['sessionAffinity'] === 'ClientIP') spec['sessionAffinityConfig'] ??= { clientIP: { timeoutSeconds: 10800 } };
+    if (spec['sessionAffinity'] === 'ClientIP')
+      spec['sessionAffinityConfig'] ??= { clientIP: { timeoutSeconds: 10800 } };
     if (before !== undefined) spec['clusterIP'] ??= at(before, 'spec.clusterIP');
     if (typeof spec['clusterIP'] === 'string') spec['clusterIPs'] = [spec['clusterIP']];
   },
@@ -118,14 +149,27 @@ export const SERVICE_STRATEGY: Strategy = {
     const errors: FieldError[] = [];
     const ports = listAt(service, 'spec.ports');
     const type = textAt(service, 'spec.type');
-    if (ports.length === 0 && type !== 'ExternalName' && at(service, 'spec.clusterIP') !== 'None') errors.push({ kind: 'required', field: 'spec.ports' });
-    if (type === 'ExternalName' && !textAt(service, 'spec.externalName')) errors.push({ kind: 'required', field: 'spec.externalName' });
+    if (ports.length === 0 && type !== 'ExternalName' && at(service, 'spec.clusterIP') !== 'None')
+      errors.push({ kind: 'required', field: 'spec.ports' });
+    if (type === 'ExternalName' && !textAt(service, 'spec.externalName'))
+      errors.push({ kind: 'required', field: 'spec.externalName' });
     for (const [index, port] of ports.entries()) {
-      if (ports.length > 1 && !textAt(port, 'name')) errors.push({ kind: 'required', field: `spec.ports[${index}].name` });
+      if (ports.length > 1 && !textAt(port, 'name'))
+        errors.push({ kind: 'required', field: `spec.ports[${index}].name` });
     }
     const old = textAt(before, 'spec.clusterIP');
-    if (old !== undefined && type !== 'ExternalName' && textAt(before, 'spec.type') !== 'ExternalName' && textAt(service, 'spec.clusterIP') !== old) {
-      errors.push({ kind: 'invalid', field: 'spec.clusterIPs[0]', value: at(service, 'spec.clusterIP'), detail: 'may not change once set' });
+    if (
+      old !== undefined &&
+      type !== 'ExternalName' &&
+      textAt(before, 'spec.type') !== 'ExternalName' &&
+      textAt(service, 'spec.clusterIP') !== old
+    ) {
+      errors.push({
+        kind: 'invalid',
+        field: 'spec.clusterIPs[0]',
+        value: at(service, 'spec.clusterIP'),
+        detail: 'may not change once set',
+      });
     }
     return errors;
   },
@@ -138,13 +182,23 @@ export const INGRESS_STRATEGY: Strategy = {
   validate: (ingress) => {
     const errors: FieldError[] = [];
     if (listAt(ingress, 'spec.rules').length === 0 && at(ingress, 'spec.defaultBackend') === undefined) {
-      errors.push({ kind: 'invalid', field: 'spec', value: '', detail: 'either `defaultBackend` or `rules` must be specified' });
+      errors.push({
+        kind: 'invalid',
+        field: 'spec',
+        value: '',
+        detail: 'either `defaultBackend` or `rules` must be specified',
+      });
     }
     for (const [rule, item] of listAt(ingress, 'spec.rules').entries()) {
       for (const [index, path] of listAt(item, 'http.paths').entries()) {
         const text = textAt(path, 'path') ?? '';
         if (textAt(path, 'pathType') !== 'ImplementationSpecific' && !text.startsWith('/')) {
-          errors.push({ kind: 'invalid', field: `spec.rules[${rule}].http.paths[${index}].path`, value: text, detail: 'must be an absolute path' });
+          errors.push({
+            kind: 'invalid',
+            field: `spec.rules[${rule}].http.paths[${index}].path`,
+            value: text,
+            detail: 'must be an absolute path',
+          });
         }
       }
     }
@@ -154,8 +208,16 @@ export const INGRESS_STRATEGY: Strategy = {
 
 export const BUDGET_STRATEGY: Strategy = {
   validate: (budget) => {
-    if (at(budget, 'spec.minAvailable') === undefined || at(budget, 'spec.maxUnavailable') === undefined) return [];
-    return [{ kind: 'invalid', field: 'spec', value: '', detail: 'minAvailable and maxUnavailable cannot be both set' }];
+    if (at(budget, 'spec.minAvailable') === undefined || at(budget, 'spec.maxUnavailable') === undefined)
+      return [];
+    return [
+      {
+        kind: 'invalid',
+        field: 'spec',
+        value: '',
+        detail: 'minAvailable and maxUnavailable cannot be both set',
+      },
+    ];
   },
 };
 
@@ -170,20 +232,32 @@ export const NETWORK_POLICY_STRATEGY: Strategy = {
 export const BINDING_STRATEGY: Strategy = {
   prepare: (binding) => {
     for (const subject of listAt(binding, 'subjects')) {
-      if (isRecord(subject) && subject['kind'] !== 'ServiceAccount') subject['apiGroup'] ??= 'rbac.authorization.k8s.io';
+      if (isRecord(subject) && subject['kind'] !== 'ServiceAccount')
+        subject['apiGroup'] ??= 'rbac.authorization.k8s.io';
     }
   },
   validate: (binding, before) => {
     const errors: FieldError[] = [];
     const kind = textAt(binding, 'roleRef.kind');
-    if (kind !== 'Role' && kind !== 'ClusterRole') errors.push({ kind: 'notSupported', field: 'roleRef.kind', value: kind, detail: 'supported values: "ClusterRole", "Role"' });
+    if (kind !== 'Role' && kind !== 'ClusterRole')
+      errors.push({
+        kind: 'notSupported',
+        field: 'roleRef.kind',
+        value: kind,
+        detail: 'supported values: "ClusterRole", "Role"',
+      });
     for (const [index, subject] of listAt(binding, 'subjects').entries()) {
       if (textAt(subject, 'kind') === 'ServiceAccount' && !textAt(subject, 'namespace')) {
         errors.push({ kind: 'required', field: `subjects[${index}].namespace` });
       }
     }
     if (before !== undefined && !isDeepStrictEqual(binding['roleRef'], before['roleRef'])) {
-      errors.push({ kind: 'invalid', field: 'roleRef', value: binding['roleRef'], detail: 'cannot change roleRef' });
+      errors.push({
+        kind: 'invalid',
+        field: 'roleRef',
+        value: binding['roleRef'],
+        detail: 'cannot change roleRef',
+      });
     }
     return errors;
   },

@@ -9,7 +9,8 @@ type Fields = Record<string, unknown>;
 /** Defaults of a pod spec that depend on other fields, for pods and for templates of them. */
 export function preparePodSpec(spec: unknown): void {
   if (!isRecord(spec)) return;
-  if (spec['serviceAccountName'] === undefined && spec['serviceAccount'] !== undefined) spec['serviceAccountName'] = spec['serviceAccount'];
+  if (spec['serviceAccountName'] === undefined && spec['serviceAccount'] !== undefined)
+    spec['serviceAccountName'] = spec['serviceAccount'];
   if (spec['serviceAccountName'] !== undefined) spec['serviceAccount'] = spec['serviceAccountName'];
   for (const container of containersOf(spec)) {
     container['imagePullPolicy'] ??= pullPolicy(textAt(container, 'image') ?? '');
@@ -17,7 +18,10 @@ export function preparePodSpec(spec: unknown): void {
     if (isRecord(limits)) {
       const resources = container['resources'] as Fields;
       // What has a limit and no request asks for its limit.
-      resources['requests'] = { ...limits, ...(isRecord(resources['requests']) ? resources['requests'] : {}) };
+      resources['requests'] = {
+        ...limits,
+        ...(isRecord(resources['requests']) ? resources['requests'] : {}),
+      };
     }
     for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
       const probe = container[name];
@@ -27,7 +31,8 @@ export function preparePodSpec(spec: unknown): void {
   }
   if (spec['hostNetwork'] === true) {
     for (const container of containersOf(spec)) {
-      for (const port of listAt(container, 'ports')) if (isRecord(port)) port['hostPort'] ??= port['containerPort'];
+      for (const port of listAt(container, 'ports'))
+        if (isRecord(port)) port['hostPort'] ??= port['containerPort'];
     }
   }
   for (const volume of listAt(spec, 'volumes')) {
@@ -66,20 +71,36 @@ export function validatePodSpec(spec: unknown, path: string): FieldError[] {
   return errors;
 }
 
-function validateContainer(container: unknown, path: string, volumes: ReadonlySet<string | undefined>): FieldError[] {
+function validateContainer(
+  container: unknown,
+  path: string,
+  volumes: ReadonlySet<string | undefined>,
+): FieldError[] {
   const errors: FieldError[] = [];
   checkName(textAt(container, 'name'), `${path}.name`, errors);
   const image = textAt(container, 'image');
   if (image === undefined || image === '') errors.push({ kind: 'required', field: `${path}.image` });
   for (const [index, mount] of listAt(container, 'volumeMounts').entries()) {
     const name = textAt(mount, 'name');
-    if (!volumes.has(name)) errors.push({ kind: 'notFound', field: `${path}.volumeMounts[${index}].name`, value: name });
+    if (!volumes.has(name))
+      errors.push({ kind: 'notFound', field: `${path}.volumeMounts[${index}].name`, value: name });
   }
   for (const [index, variable] of listAt(container, 'env').entries()) {
     const name = textAt(variable, 'name') ?? '';
-    if (name.includes('=')) errors.push({ kind: 'invalid', field: `${path}.env[${index}].name`, value: name, detail: "must not contain '='" });
+    if (name.includes('='))
+      errors.push({
+        kind: 'invalid',
+        field: `${path}.env[${index}].name`,
+        value: name,
+        detail: "must not contain '='",
+      });
     if (at(variable, 'value') && at(variable, 'valueFrom')) {
-      errors.push({ kind: 'invalid', field: `${path}.env[${index}].valueFrom`, value: '', detail: 'may not be specified when `value` is not empty' });
+      errors.push({
+        kind: 'invalid',
+        field: `${path}.env[${index}].valueFrom`,
+        value: '',
+        detail: 'may not be specified when `value` is not empty',
+      });
     }
   }
   return errors;
@@ -92,18 +113,31 @@ function checkName(name: string | undefined, field: string, errors: FieldError[]
 }
 
 /** What may still change in the spec of a pod that exists. */
-const MUTABLE = new Set(['activeDeadlineSeconds', 'tolerations', 'terminationGracePeriodSeconds', 'schedulingGates', 'nodeName', 'ephemeralContainers']);
+const MUTABLE = new Set([
+  'activeDeadlineSeconds',
+  'tolerations',
+  'terminationGracePeriodSeconds',
+  'schedulingGates',
+  'nodeName',
+  'ephemeralContainers',
+]);
 
 function frozenSpec(pod: KubeObject): string {
   const spec = isRecord(pod['spec']) ? pod['spec'] : {};
-  const withoutImages = (list: unknown): unknown => (Array.isArray(list) ? list.map((item) => (isRecord(item) ? { ...item, image: undefined, resources: undefined } : item)) : list);
+  const withoutImages = (list: unknown): unknown =>
+    Array.isArray(list)
+      ? list.map((item) => (isRecord(item) ? { ...item, image: undefined, resources: undefined } : item))
+      : list;
   const frozen = Object.entries(spec).filter(([key]) => !MUTABLE.has(key));
-  return JSON.stringify(frozen.map(([key, value]) => [key, key.endsWith('ontainers') ? withoutImages(value) : value]).sort());
+  return JSON.stringify(
+    frozen.map(([key, value]) => [key, key.endsWith('ontainers') ? withoutImages(value) : value]).sort(),
+  );
 }
 
 export const POD_STRATEGY: Strategy = {
   prepare: (pod, before) => {
     preparePodSpec(pod['spec']);
+    if (isRecord(pod['spec'])) pod['spec']['enableServiceLinks'] ??= true;
     if (before === undefined) pod['status'] = { phase: 'Pending', qosClass: qosClass(pod) };
   },
   validate: (pod, before) => {

@@ -22,11 +22,27 @@ function selectsTemplate(object: KubeObject): FieldError[] {
   const wanted = at(object, 'spec.selector.matchLabels');
   const expressions = listAt(object, 'spec.selector.matchExpressions');
   if (!isRecord(wanted) && expressions.length === 0) {
-    return [{ kind: 'invalid', field: 'spec.selector', value: at(object, 'spec.selector'), detail: 'empty selector is invalid for this kind' }];
+    return [
+      {
+        kind: 'invalid',
+        field: 'spec.selector',
+        value: at(object, 'spec.selector'),
+        detail: 'empty selector is invalid for this kind',
+      },
+    ];
   }
-  const matches = Object.entries(isRecord(wanted) ? wanted : {}).every(([key, value]) => isRecord(labels) && labels[key] === value);
+  const matches = Object.entries(isRecord(wanted) ? wanted : {}).every(
+    ([key, value]) => isRecord(labels) && labels[key] === value,
+  );
   if (matches) return [];
-  return [{ kind: 'invalid', field: 'spec.template.metadata.labels', value: labels, detail: '`selector` does not match template `labels`' }];
+  return [
+    {
+      kind: 'invalid',
+      field: 'spec.template.metadata.labels',
+      value: labels,
+      detail: '`selector` does not match template `labels`',
+    },
+  ];
 }
 
 function controller(defaults?: (object: KubeObject) => void): Strategy {
@@ -47,7 +63,11 @@ function controller(defaults?: (object: KubeObject) => void): Strategy {
 export const DEPLOYMENT_STRATEGY = controller((object) => {
   const strategy = at(object, 'spec.strategy');
   if (!isRecord(strategy) || strategy['type'] !== 'RollingUpdate') return;
-  strategy['rollingUpdate'] = { maxUnavailable: '25%', maxSurge: '25%', ...(isRecord(strategy['rollingUpdate']) ? strategy['rollingUpdate'] : {}) };
+  strategy['rollingUpdate'] = {
+    maxUnavailable: '25%',
+    maxSurge: '25%',
+    ...(isRecord(strategy['rollingUpdate']) ? strategy['rollingUpdate'] : {}),
+  };
 });
 
 export const REPLICA_SET_STRATEGY = withStatus(controller(), { replicas: 0 });
@@ -55,7 +75,8 @@ export const REPLICA_SET_STRATEGY = withStatus(controller(), { replicas: 0 });
 export const STATEFUL_SET_STRATEGY = withStatus(
   controller((object) => {
     const strategy = at(object, 'spec.updateStrategy');
-    if (isRecord(strategy) && strategy['type'] === 'RollingUpdate') strategy['rollingUpdate'] ??= { partition: 0 };
+    if (isRecord(strategy) && strategy['type'] === 'RollingUpdate')
+      strategy['rollingUpdate'] ??= { partition: 0 };
     for (const claim of listAt(object, 'spec.volumeClaimTemplates')) {
       if (!isRecord(claim)) continue;
       claim['apiVersion'] ??= 'v1';
@@ -70,7 +91,11 @@ export const DAEMON_SET_STRATEGY = withStatus(
   controller((object) => {
     const strategy = at(object, 'spec.updateStrategy');
     if (isRecord(strategy) && strategy['type'] === 'RollingUpdate') {
-      strategy['rollingUpdate'] = { maxSurge: 0, maxUnavailable: 1, ...(isRecord(strategy['rollingUpdate']) ? strategy['rollingUpdate'] : {}) };
+      strategy['rollingUpdate'] = {
+        maxSurge: 0,
+        maxUnavailable: 1,
+        ...(isRecord(strategy['rollingUpdate']) ? strategy['rollingUpdate'] : {}),
+      };
     }
   }),
   { currentNumberScheduled: 0, desiredNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0 },
@@ -106,7 +131,8 @@ export const JOB_STRATEGY: Strategy = {
     if (fields['completions'] === undefined && fields['parallelism'] === undefined) fields['completions'] = 1;
     fields['parallelism'] ??= 1;
     fields['backoffLimit'] ??= fields['backoffLimitPerIndex'] === undefined ? 6 : 2 ** 31 - 1;
-    fields['podReplacementPolicy'] ??= fields['podFailurePolicy'] === undefined ? 'TerminatingOrFailed' : 'Failed';
+    fields['podReplacementPolicy'] ??=
+      fields['podFailurePolicy'] === undefined ? 'TerminatingOrFailed' : 'Failed';
     if (before !== undefined) return;
     job['status'] = {};
     if (fields['manualSelector'] === true) return;
@@ -121,20 +147,33 @@ export const JOB_STRATEGY: Strategy = {
     const template = fields['template'];
     if (!isRecord(template)) return;
     const metadata = isRecord(template['metadata']) ? template['metadata'] : {};
-    template['metadata'] = { ...metadata, labels: { ...(isRecord(metadata['labels']) ? metadata['labels'] : {}), ...labels } };
+    template['metadata'] = {
+      ...metadata,
+      labels: { ...(isRecord(metadata['labels']) ? metadata['labels'] : {}), ...labels },
+    };
     fields['selector'] = { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } };
   },
   validate: (job, before) => {
     const errors = validateTemplate(job);
     const policy = textAt(job, 'spec.template.spec.restartPolicy');
     if (policy === 'Always') {
-      errors.push({ kind: 'notSupported', field: 'spec.template.spec.restartPolicy', value: policy, detail: 'supported values: "OnFailure", "Never"' });
+      errors.push({
+        kind: 'notSupported',
+        field: 'spec.template.spec.restartPolicy',
+        value: policy,
+        detail: 'supported values: "OnFailure", "Never"',
+      });
     }
     if (at(job, 'spec.completionMode') === 'Indexed' && at(job, 'spec.completions') === undefined) {
       errors.push({ kind: 'required', field: 'spec.completions', detail: 'when completion mode is Indexed' });
     }
-    if (before !== undefined) errors.push(...immutable(job, before, 'spec.selector'), ...immutable(job, before, 'spec.completionMode'));
-    if (before !== undefined && at(before, 'spec.suspend') !== true) errors.push(...immutable(job, before, 'spec.template'));
+    if (before !== undefined)
+      errors.push(
+        ...immutable(job, before, 'spec.selector'),
+        ...immutable(job, before, 'spec.completionMode'),
+      );
+    if (before !== undefined && at(before, 'spec.suspend') !== true)
+      errors.push(...immutable(job, before, 'spec.template'));
     return errors;
   },
 };
@@ -149,7 +188,12 @@ export const CRON_JOB_STRATEGY: Strategy = {
     const schedule = textAt(object, 'spec.schedule') ?? '';
     if (schedule === '') errors.push({ kind: 'required', field: 'spec.schedule' });
     else if (!/^(?:@\w+(?: \S+)?|(?:TZ=\S+ )?\S+(?:\s+\S+){4})$/.test(schedule)) {
-      errors.push({ kind: 'invalid', field: 'spec.schedule', value: schedule, detail: 'expected exactly 5 fields' });
+      errors.push({
+        kind: 'invalid',
+        field: 'spec.schedule',
+        value: schedule,
+        detail: 'expected exactly 5 fields',
+      });
     }
     return errors;
   },
@@ -163,13 +207,26 @@ export const AUTOSCALER_STRATEGY: Strategy = {
   prepare: (object, before) => {
     const fields = spec(object);
     if (listAt(object, 'spec.metrics').length === 0) {
-      fields['metrics'] = [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }];
+      fields['metrics'] = [
+        {
+          type: 'Resource',
+          resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } },
+        },
+      ];
     }
-    if (before === undefined) object['status'] = { desiredReplicas: 0, currentMetrics: null, currentReplicas: 0 };
+    if (before === undefined)
+      object['status'] = { desiredReplicas: 0, currentMetrics: null, currentReplicas: 0 };
   },
   validate: (object) => {
     const [min, max] = [numberAt(object, 'spec.minReplicas'), numberAt(object, 'spec.maxReplicas')];
     if (max >= min) return [];
-    return [{ kind: 'invalid', field: 'spec.maxReplicas', value: max, detail: 'must be greater than or equal to `minReplicas`' }];
+    return [
+      {
+        kind: 'invalid',
+        field: 'spec.maxReplicas',
+        value: max,
+        detail: 'must be greater than or equal to `minReplicas`',
+      },
+    ];
   },
 };

@@ -44,7 +44,7 @@ PodSpec # The desired state of a pod.
   dnsConfig PodDNSConfig
   readinessGates [PodReadinessGate]
   runtimeClassName string
-  enableServiceLinks bool =true
+  enableServiceLinks bool
   overhead {Quantity}
   topologySpreadConstraints [TopologySpreadConstraint] map:topologyKey,whenUnsatisfiable patch:topologyKey
   setHostnameAsFQDN bool

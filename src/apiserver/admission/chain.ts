@@ -1,0 +1,42 @@
+import type { Admission, Attributes } from '../registry/index.ts';
+
+/** One rule of admission. It names the collections that it cares about, or none for all. */
+export interface Plugin {
+  collections?: readonly string[];
+  mutate?: (attributes: Attributes) => Promise<void> | undefined | void;
+  validate?: (attributes: Attributes) => Promise<void> | undefined | void;
+}
+
+/** Runs plugins in order. Most changes meet only synchronous ones and wait for nothing. */
+export class AdmissionChain implements Admission {
+  readonly #plugins: readonly Plugin[];
+  readonly #byCollection = new Map<string, readonly Plugin[]>();
+
+  constructor(plugins: readonly Plugin[]) {
+    this.#plugins = plugins;
+  }
+
+  async mutate(attributes: Attributes): Promise<void> {
+    for (const plugin of this.#for(attributes)) {
+      const pending = plugin.mutate?.(attributes);
+      if (pending !== undefined) await pending;
+    }
+  }
+
+  async validate(attributes: Attributes): Promise<void> {
+    for (const plugin of this.#for(attributes)) {
+      const pending = plugin.validate?.(attributes);
+      if (pending !== undefined) await pending;
+    }
+  }
+
+  #for(attributes: Attributes): readonly Plugin[] {
+    const { collection } = attributes.resource;
+    let plugins = this.#byCollection.get(collection);
+    if (plugins === undefined) {
+      plugins = this.#plugins.filter((plugin) => plugin.collections?.includes(collection) ?? true);
+      this.#byCollection.set(collection, plugins);
+    }
+    return plugins;
+  }
+}

@@ -1,0 +1,1 @@
+export { Aggregation, type AggregationOptions } from './aggregation.ts';

@@ -1,0 +1,5 @@
+export { AggregatedRoles } from './aggregated-roles.ts';
+export { ApiServiceStatus } from './api-services.ts';
+export { GarbageCollector } from './garbage-collector.ts';
+export { NamespaceController } from './namespaces.ts';
+export { QuotaStatus } from './quota-status.ts';

@@ -1,0 +1,302 @@
+import { ApiError, isRecord, type KubeObject } from '../../kube/index.ts';
+import { at, listAt, numberAt, type Resource, textAt } from '../kinds/index.ts';
+import {
+  type Call,
+  decodeObject,
+  matchesLabels,
+  modify,
+  notFound,
+  objectKey,
+  parseEntry,
+  type RegistryDeps,
+  remove,
+  selectorOf,
+  shape,
+  type Target,
+  update,
+} from '../registry/index.ts';
+import { readBody } from './body.ts';
+import type { CoreDeps } from './core.ts';
+import { callOf } from './options.ts';
+import { proxyToPod, proxyToService } from './proxy.ts';
+import type { ApiRequest, Reply, RequestInfo, Upgrade } from './request.ts';
+import { handleResource } from './resources.ts';
+
+/** What reaches into running pods. The node agent of this machine, or nothing where there is none. */
+export interface PodConnector {
+  logs: (pod: KubeObject, query: URLSearchParams) => Promise<Reply>;
+  connect: (
+    pod: KubeObject,
+    kind: 'exec' | 'attach' | 'portforward',
+    request: ApiRequest,
+  ) => Promise<Upgrade>;
+}
+
+/** For a server without nodes: pods are only objects. */
+export const NO_PODS: PodConnector = {
+  logs: async (pod) => refusePod(pod),
+  connect: async (pod) => refusePod(pod),
+};
+
+function refusePod(pod: KubeObject): never {
+  const name = pod.metadata.name ?? '';
+  if (textAt(pod, 'spec.nodeName') === undefined)
+    throw new ApiError('BadRequest', `pod ${name} does not have a host assigned`);
+  throw new ApiError(
+    'ServiceUnavailable',
+    `The node ${textAt(pod, 'spec.nodeName')} of pod ${name} cannot be reached from here.`,
+  );
+}
+
+interface Subresource {
+  handle?: (deps: CoreDeps, request: ApiRequest, info: RequestInfo, resource: Resource) => Promise<Reply>;
+  upgrade?: (deps: CoreDeps, request: ApiRequest, info: RequestInfo, resource: Resource) => Promise<Upgrade>;
+}
+
+const SUBRESOURCES: Record<string, Subresource> = {
+  'serviceaccounts/token': { handle: issueToken },
+  'namespaces/finalize': { handle: finalize },
+  'pods/eviction': { handle: evict },
+  'pods/binding': { handle: bind },
+  'pods/ephemeralcontainers': { handle: specSubresource },
+  'pods/resize': { handle: specSubresource },
+  'pods/log': {
+    handle: async (deps, request, info, resource) =>
+      deps.pods.logs(readObject(deps.registry, resource, info), request.query),
+  },
+  'pods/exec': connect('exec'),
+  'pods/attach': connect('attach'),
+  'pods/portforward': connect('portforward'),
+  'pods/proxy': {
+    handle: (deps, request, info, resource) =>
+      proxyToPod(
+        readObject(deps.registry, resource, { ...info, name: info.name.split(':')[0]! }),
+        request,
+        info,
+      ),
+  },
+  'services/proxy': { handle: (deps, request, info) => proxyToService(deps.registry, request, info) },
+};
+
+export function findSubresource(resource: Resource, name: string): Subresource | undefined {
+  const key = `${resource.plural}/${name}`;
+  return resource.group === '' && Object.hasOwn(SUBRESOURCES, key) ? SUBRESOURCES[key] : undefined;
+}
+
+function connect(kind: 'exec' | 'attach' | 'portforward'): Subresource {
+  const find = (deps: CoreDeps, info: RequestInfo, resource: Resource): KubeObject =>
+    readObject(deps.registry, resource, info);
+  return {
+    upgrade: async (deps, request, info, resource) =>
+      deps.pods.connect(find(deps, info, resource), kind, request),
+    handle: async (deps, _, info, resource) => {
+      find(deps, info, resource);
+      throw new ApiError('BadRequest', 'Upgrade request required');
+    },
+  };
+}
+
+function readObject(
+  deps: RegistryDeps,
+  resource: Resource,
+  info: Pick<RequestInfo, 'namespace' | 'name'>,
+): KubeObject {
+  const entry = deps.store.get(resource.collection, objectKey(info.namespace, info.name));
+  if (entry === undefined) throw notFound(resource, info.name);
+  return parseEntry(entry);
+}
+
+function reply(object: unknown, status: number): Reply {
+  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(object) };
+}
+
+function onlyVerb(info: RequestInfo, ...verbs: string[]): void {
+  if (!verbs.includes(info.verb))
+    throw new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
+}
+
+/** The body of a subresource that has a kind of its own. */
+function readTyped(
+  deps: CoreDeps,
+  request: ApiRequest,
+  groupVersion: string,
+  kind: string,
+  call: Call,
+): KubeObject {
+  const [group, version] = groupVersion.split('/') as [string, string];
+  const body = readBody(request) ?? {};
+  if (!isRecord(body)) throw new ApiError('BadRequest', `The body must be one ${kind} object.`);
+  const schema = deps.findType(groupVersion, kind);
+  if (schema === undefined) throw new Error(`no type ${kind} in ${groupVersion}`);
+  body['apiVersion'] ??= groupVersion;
+  body['kind'] ??= kind;
+  shape({ group, version, kind }, schema, body, call);
+  return body as KubeObject;
+}
+
+async function issueToken(
+  deps: CoreDeps,
+  request: ApiRequest,
+  info: RequestInfo,
+  resource: Resource,
+): Promise<Reply> {
+  onlyVerb(info, 'create');
+  const account = readObject(deps.registry, resource, info);
+  const review = readTyped(deps, request, 'authentication.k8s.io/v1', 'TokenRequest', callOf(request));
+  const reference = at(review, 'spec.boundObjectRef');
+  const bound = isRecord(reference) ? boundObject(deps.registry, reference, info) : undefined;
+  const issued = await deps.tokens.issue({
+    namespace: info.namespace,
+    name: info.name,
+    uid: account.metadata.uid ?? '',
+    audiences: listAt(review, 'spec.audiences').map(String),
+    expirationSeconds: numberAt(review, 'spec.expirationSeconds') || 3600,
+    ...(bound && { bound }),
+  });
+  review.metadata = {
+    name: info.name,
+    namespace: info.namespace,
+    creationTimestamp: new Date(deps.registry.now()).toISOString().replace(/\.\d+/, ''),
+  };
+  review['status'] = { token: issued.token, expirationTimestamp: issued.expires };
+  return reply(review, 201);
+}
+
+function boundObject(
+  deps: RegistryDeps,
+  reference: Record<string, unknown>,
+  info: RequestInfo,
+): { kind: string; name: string; uid: string } {
+  const kind = String(reference['kind']);
+  const plural = kind === 'Pod' ? 'pods' : kind === 'Secret' ? 'secrets' : undefined;
+  if (plural === undefined)
+    throw new ApiError(
+      'Invalid',
+      `TokenRequest.authentication.k8s.io "" is invalid: spec.boundObjectRef.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Pod", "Secret"`,
+    );
+  const name = String(reference['name'] ?? '');
+  const entry = deps.store.get(`/${plural}`, objectKey(info.namespace, name));
+  if (entry === undefined) throw notFound({ group: '', plural }, name);
+  const uid = parseEntry(entry).metadata.uid ?? '';
+  if (reference['uid'] !== undefined && reference['uid'] !== uid) {
+    throw new ApiError(
+      'Conflict',
+      `the UID in the bound object reference (${String(reference['uid'])}) does not match the UID of ${kind.toLowerCase()} ${name} (${uid})`,
+    );
+  }
+  return { kind, name, uid };
+}
+
+/** The only way to take the last finalizers off a namespace. */
+async function finalize(
+  deps: CoreDeps,
+  request: ApiRequest,
+  info: RequestInfo,
+  resource: Resource,
+): Promise<Reply> {
+  onlyVerb(info, 'update');
+  const call = callOf(request);
+  const wanted = decodeObject(resource, readBody(request), call);
+  const target: Target = { resource, namespace: '', name: info.name, subresource: 'finalize' };
+  const written = await modify(deps.registry, target, call, (current) => ({
+    object: { ...current, spec: wanted['spec'] ?? {} },
+  }));
+  return reply(written.object, 200);
+}
+
+/** Parts of a pod's spec that may change through a subresource only. */
+async function specSubresource(
+  deps: CoreDeps,
+  request: ApiRequest,
+  info: RequestInfo,
+  resource: Resource,
+): Promise<Reply> {
+  onlyVerb(info, 'get', 'update', 'patch');
+  if (info.verb === 'update') {
+    const target: Target = {
+      resource,
+      namespace: info.namespace,
+      name: info.name,
+      subresource: info.subresource,
+    };
+    const call = callOf(request);
+    return reply((await update(deps.registry, target, readBody(request), call)).object, 200);
+  }
+  return handleResource(deps.registry, request, info, resource);
+}
+
+async function bind(
+  deps: CoreDeps,
+  request: ApiRequest,
+  info: RequestInfo,
+  resource: Resource,
+): Promise<Reply> {
+  onlyVerb(info, 'create');
+  const call = callOf(request);
+  const binding = readTyped(deps, request, 'v1', 'Binding', call);
+  const node = textAt(binding, 'target.name') ?? '';
+  if (node === '')
+    throw new ApiError(
+      'Invalid',
+      `Binding ${JSON.stringify(info.name)} is invalid: target.name: Required value`,
+    );
+  const target: Target = { resource, namespace: info.namespace, name: info.name, subresource: 'binding' };
+  await modify(deps.registry, target, call, (pod) => {
+    const current = textAt(pod, 'spec.nodeName');
+    if (current !== undefined)
+      throw new ApiError(
+        'Conflict',
+        `Operation cannot be fulfilled on pods/binding ${JSON.stringify(info.name)}: pod ${info.name} is already assigned to node ${JSON.stringify(current)}`,
+      );
+    return { object: { ...pod, spec: { ...(isRecord(pod['spec']) ? pod['spec'] : {}), nodeName: node } } };
+  });
+  return reply({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }, 201);
+}
+
+/** Deletes a pod unless a disruption budget says that too few would be left. */
+async function evict(
+  deps: CoreDeps,
+  request: ApiRequest,
+  info: RequestInfo,
+  resource: Resource,
+): Promise<Reply> {
+  onlyVerb(info, 'create');
+  const call = callOf(request);
+  const pod = readObject(deps.registry, resource, info);
+  const eviction = readTyped(deps, request, 'policy/v1', 'Eviction', call);
+  for (const entry of deps.registry.store
+    .shelf('policy/poddisruptionbudgets')
+    .live.range(`${info.namespace}/`)) {
+    const budget = parseEntry(entry);
+    if (!matchesLabels(selectorOf(at(budget, 'spec.selector')), pod.metadata.labels)) continue;
+    if (numberAt(budget, 'status.disruptionsAllowed') > 0 || textAt(pod, 'status.phase') !== 'Running')
+      continue;
+    throw new ApiError(
+      'TooManyRequests',
+      "Cannot evict pod as it would violate the pod's disruption budget.",
+      {
+        causes: [
+          {
+            reason: 'DisruptionBudget',
+            message: `The disruption budget ${budget.metadata.name} needs ${numberAt(budget, 'status.desiredHealthy')} healthy pods and has ${numberAt(budget, 'status.currentHealthy')} currently`,
+          },
+        ],
+      },
+    );
+  }
+  const grace = at(eviction, 'deleteOptions.gracePeriodSeconds');
+  await remove(
+    deps.registry,
+    resource,
+    info.namespace,
+    info.name,
+    {
+      propagation: undefined,
+      gracePeriodSeconds: typeof grace === 'number' ? grace : undefined,
+      uid: pod.metadata.uid,
+      resourceVersion: undefined,
+    },
+    call,
+  );
+  return reply({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }, 201);
+}

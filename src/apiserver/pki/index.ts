@@ -1,0 +1,8 @@
+export {
+  type CertificateRequest,
+  loadPki,
+  type Pki,
+  rotateEncryptionKey,
+  signCertificate,
+  writeDurably,
+} from './pki.ts';

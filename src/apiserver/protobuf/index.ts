@@ -1,0 +1,1 @@
+export { type FindSchema, ProtobufDecoder } from './decode.ts';

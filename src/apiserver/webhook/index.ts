@@ -1,0 +1,1 @@
+export { WebhookClient, type WebhookClientOptions } from './client.ts';
