@@ -16,6 +16,7 @@ import {
 } from './admission/index.ts';
 import { Aggregation } from './aggregation/index.ts';
 import { AdminToken, Authenticator, Rbac, ServiceAccountTokens } from './auth/index.ts';
+import { createBackup } from './backup.ts';
 import { bootstrap } from './bootstrap.ts';
 import { Catalog } from './catalog.ts';
 import {
@@ -30,7 +31,7 @@ import { OpenApi } from './discovery/index.ts';
 import { ApiCore, Listener, NO_PODS, type PodConnector } from './http/index.ts';
 import { type Builtins, builtinKinds, ENCRYPTED_COLLECTIONS } from './kinds/index.ts';
 import { RequestMetrics } from './metrics.ts';
-import { loadPki, type Pki } from './pki/index.ts';
+import { loadPki, type Pki, readPkiFiles } from './pki/index.ts';
 import { ChunkCache, type RegistryDeps } from './registry/index.ts';
 import { Cipher, type HistoryLimits, Store } from './store/index.ts';
 import { serviceResolver } from './service-resolver.ts';
@@ -114,6 +115,7 @@ export class ApiServer {
       pods: options.pods ?? NO_PODS,
       findType: builtins.find,
       metrics: () => metrics.render(),
+      backup: async () => createBackup(store, await readPkiFiles(join(options.dataDir, 'pki')), now()),
       unready: () => [...this.#unready],
     });
     this.#listener = new Listener({

@@ -1,4 +1,5 @@
 export { ApiServer, type ApiServerOptions } from './api-server.ts';
+export { type BackupHeader, BadBackupError, createBackup, readBackup } from './backup.ts';
 export { ADMIN } from './auth/index.ts';
 export { ApiCore, type ApiRequest, NO_PODS, type PodConnector, type Reply } from './http/index.ts';
 export { rotateEncryptionKey, writeDurably } from './pki/index.ts';

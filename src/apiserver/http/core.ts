@@ -27,6 +27,8 @@ export interface CoreDeps {
   /** The schema of a type that is no resource. */
   findType: (groupVersion: string, kind: string) => Schema | undefined;
   metrics: () => string;
+  /** A backup of everything, as one file. */
+  backup: () => Promise<Buffer>;
   /** What is not ready yet, by name of the check; empty when all is. */
   unready: () => string[];
 }

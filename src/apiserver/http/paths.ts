@@ -40,6 +40,10 @@ const PATHS: Record<string, PathHandler> = {
   livez: health,
   readyz: health,
   metrics: (deps) => text(deps.metrics(), 'text/plain; version=0.0.4; charset=utf-8'),
+  backup: async (deps, _, parts) =>
+    parts.length === 0
+      ? { status: 200, headers: { 'content-type': 'application/octet-stream' }, body: await deps.backup() }
+      : undefined,
   api: apiRoot,
   apis: apisRoot,
   openapi: openapi,

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { request as httpRequest } from 'undici';
 import { ApiError, type KubeObject } from '../../kube/index.ts';
 import { at, listAt, textAt } from '../kinds/index.ts';

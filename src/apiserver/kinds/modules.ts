@@ -17,6 +17,7 @@ import {
   STORAGE_V1_TYPES,
 } from './types/network.ts';
 import { POD_TYPES } from './types/pod.ts';
+import { VOLUME_TYPES } from './types/volume.ts';
 import {
   APPS_V1_TYPES,
   AUTOSCALING_V1_TYPES,
@@ -54,7 +55,7 @@ const GROUP_TYPES: Record<string, [prefix: string, text: string]> = {
 /** Parses the types of all built-in kinds, by `group/version` (`v1` for the core group). */
 export function builtinModules(): Map<string, TypeModule> {
   const meta = parseTypes('io.k8s.apimachinery.pkg.apis.meta.v1', META_TYPES);
-  const core = parseTypes('io.k8s.api.core.v1', `${POD_TYPES}${CORE_TYPES}`, [meta]);
+  const core = parseTypes('io.k8s.api.core.v1', `${POD_TYPES}${VOLUME_TYPES}${CORE_TYPES}`, [meta]);
   const modules = new Map([
     ['meta/v1', meta],
     ['v1', core],

@@ -2,6 +2,7 @@ export {
   type CertificateRequest,
   loadPki,
   type Pki,
+  readPkiFiles,
   rotateEncryptionKey,
   signCertificate,
   writeDurably,

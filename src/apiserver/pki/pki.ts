@@ -6,7 +6,7 @@ import {
   webcrypto,
   X509Certificate,
 } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { EncryptionKey } from '../store/index.ts';
@@ -51,6 +51,14 @@ export async function loadPki(dir: string, now: number): Promise<Pki> {
     ).trim(),
     encryptionKeys: await loadEncryptionKeys(dir),
   };
+}
+
+/** Every file of the directory, for a backup. */
+export async function readPkiFiles(dir: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const name of await readdir(dir))
+    if (!name.endsWith('.tmp')) files[name] = await readFile(join(dir, name), 'utf8');
+  return files;
 }
 
 /** Adds a key that encrypts from now on; the older ones still decrypt. */

@@ -1,5 +1,5 @@
 import { ApiError, type KubeObject } from '../../kube/index.ts';
-import { type Resource } from '../kinds/index.ts';
+import type { Resource } from '../kinds/index.ts';
 import { CompactedError, type Entry } from '../store/index.ts';
 import { notFound, parseEntry } from './codec.ts';
 import { objectKey } from './context.ts';

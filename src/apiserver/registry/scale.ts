@@ -2,7 +2,7 @@ import { ApiError, isRecord, type KubeObject } from '../../kube/index.ts';
 import { at, numberAt, type Resource, selectorText } from '../kinds/index.ts';
 import { parseEntry } from './codec.ts';
 import { type Call, objectKey } from './context.ts';
-import { type RegistryDeps, type Written } from './deps.ts';
+import type { RegistryDeps, Written } from './deps.ts';
 import { notFound } from './codec.ts';
 import { modify, type Target } from './update.ts';
 

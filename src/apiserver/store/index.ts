@@ -11,3 +11,4 @@ export {
   type Write,
   WriteFailedError,
 } from './store.ts';
+export { encodeFrame, type LogRecord, scanFrames } from './frame.ts';

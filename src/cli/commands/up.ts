@@ -1,0 +1,161 @@
+import { spawn } from 'node:child_process';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import {
+  type DataDir,
+  dataDir,
+  EmbeddedServer,
+  runningServer,
+  type ServerFile,
+  UserError,
+} from '../../server/index.ts';
+import { dataRoot, type Environment, globalFlags, packageVersion } from '../environment.ts';
+import { examples } from '../help.ts';
+import { createLogger, LOG_LEVELS, type LogFormat } from '../logger.ts';
+
+interface UpFlags {
+  apiPort: number;
+  httpPort: number;
+  httpsPort: number;
+  registryPort: number;
+  runtime: string;
+  demo: boolean;
+  detach?: boolean;
+  logFormat: LogFormat;
+  logLevel: string;
+}
+
+const HOST = '127.0.0.1';
+const DETACH_TIMEOUT_MS = 30_000;
+
+export function registerUp(program: Command, environment: Environment): void {
+  program
+    .command('up')
+    .description('Start the platform on this machine.')
+    .option('--api-port <port>', 'port of the Kubernetes API, 0 for a free one', parsePort, 7443)
+    .option('--http-port <port>', 'port of the gateway for HTTP', parsePort, 8081)
+    .option('--https-port <port>', 'port of the gateway for HTTPS', parsePort, 8444)
+    .option('--registry-port <port>', 'port of the image registry', parsePort, 7050)
+    .addOption(
+      new Option('--runtime <name>', 'what runs containers')
+        .choices(['auto', 'sandbox', 'docker', 'process'])
+        .default('auto'),
+    )
+    .option('--no-demo', 'leave out the sample project of the first run')
+    .option('--detach', 'return when the server is ready, and leave it running')
+    .addOption(
+      new Option('--log-format <format>', 'how log lines look').choices(['pretty', 'json']).default('pretty'),
+    )
+    .addOption(new Option('--log-level <level>', 'which log lines show').choices(LOG_LEVELS).default('warn'))
+    .addHelpText(
+      'after',
+      examples(
+        'dispatch up',
+        'dispatch up --detach --api-port 0',
+        'DISPATCH_HOME=/srv/dispatch dispatch up --log-format json',
+      ),
+    )
+    .action(async (flags: UpFlags, command: Command) => {
+      const root = dataRoot(environment, globalFlags(command));
+      if (flags.detach) await upDetached(environment, root);
+      else await up(environment, root, flags);
+    });
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535)
+    throw new UserError(`${JSON.stringify(text)} is no port: give a number from 0 to 65535.`);
+  return port;
+}
+
+async function up(environment: Environment, root: string, flags: UpFlags): Promise<void> {
+  const stop = stopSignal();
+  const log = await createLogger({
+    format: flags.logFormat,
+    level: flags.logLevel,
+    stream: environment.stderr,
+  });
+  const server = await EmbeddedServer.start({
+    root,
+    host: HOST,
+    apiPort: flags.apiPort,
+    version: packageVersion(),
+    log,
+    now: Date.now,
+  });
+  environment.stdout.write(greeting(server.file));
+  await stop;
+  environment.stdout.write('Stopping…\n');
+  await server[Symbol.asyncDispose]();
+}
+
+/** Resolves with the first request to stop; a second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(130);
+        asked = true;
+        resolve();
+      });
+    }
+  });
+}
+
+function greeting(file: ServerFile): string {
+  return [
+    `Dispatch v${file.version} is ready.`,
+    '',
+    `  API         ${file.api}`,
+    `  kubeconfig  ${file.kubeconfig}`,
+    '',
+    'Try next, in another terminal:',
+    '  dispatch status',
+    '  dispatch kubectl get namespaces',
+    `  kubectl --kubeconfig ${file.kubeconfig} create configmap hello --from-literal=who=world`,
+    '',
+    'Ctrl-C stops it.',
+    '',
+  ].join('\n');
+}
+
+async function upDetached(environment: Environment, root: string): Promise<void> {
+  const dirs = dataDir(root);
+  const running = await runningServer(dirs.serverFile);
+  if (running !== undefined)
+    throw new UserError(
+      `A server with PID ${running.pid} already uses ${root}: stop it with "dispatch down".`,
+    );
+  await mkdir(dirs.logs, { recursive: true, mode: 0o700 });
+  await using log = await open(join(dirs.logs, 'server.log'), 'w', 0o600);
+  const args = environment.argv.slice(2).filter((argument) => argument !== '--detach');
+  const launcher = environment.env['DISPATCH_LAUNCHER'] ?? environment.argv[1] ?? '';
+  const child = spawn(process.execPath, [launcher, ...args], {
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
+  });
+  const file = await untilReady(dirs, child.pid ?? 0, new Promise((resolve) => child.once('exit', resolve)));
+  child.unref();
+  environment.stdout.write(greeting(file).replace('Ctrl-C stops it.', '"dispatch down" stops it.'));
+}
+
+async function untilReady(dirs: DataDir, pid: number, exited: Promise<unknown>): Promise<ServerFile> {
+  let ended = false;
+  void exited.then(() => {
+    ended = true;
+  });
+  const deadline = Date.now() + DETACH_TIMEOUT_MS;
+  while (!ended && Date.now() < deadline) {
+    const file = await runningServer(dirs.serverFile);
+    if (file !== undefined) return file;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const path = join(dirs.logs, 'server.log');
+  const lines = (await readFile(path, 'utf8').catch(() => '')).trim().split('\n');
+  throw new UserError(
+    `The server (PID ${pid}) did not start: ${lines.at(-1) || 'it said nothing'} (its log is ${path})`,
+  );
+}

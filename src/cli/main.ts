@@ -1,0 +1,16 @@
+import { ownArguments } from './commands/kubectl.ts';
+import { report } from './errors.ts';
+import { createProgram } from './program.ts';
+
+try {
+  const program = createProgram({
+    argv: process.argv,
+    env: process.env,
+    stdout: process.stdout,
+    stderr: process.stderr,
+  });
+  await program.parseAsync(ownArguments(process.argv));
+} catch (error) {
+  const verbose = process.argv.includes('-v') || process.argv.includes('--verbose');
+  process.exitCode = report(error, { verbose, stderr: process.stderr });
+}

@@ -1,0 +1,6 @@
+export { restore } from './backup.ts';
+export { type DataDir, dataDir } from './data-dir.ts';
+export { EmbeddedServer, type EmbeddedOptions } from './embedded.ts';
+export { isAlive } from './process-identity.ts';
+export { runningServer, type ServerFile } from './server-file.ts';
+export { UserError } from './user-error.ts';
