@@ -32,7 +32,7 @@ import { ApiCore, Listener, NO_PODS, type PodConnector } from './http/index.ts';
 import { type Builtins, builtinKinds, ENCRYPTED_COLLECTIONS } from './kinds/index.ts';
 import { RequestMetrics } from './metrics.ts';
 import { loadPki, type Pki, readPkiFiles } from './pki/index.ts';
-import { ChunkCache, type RegistryDeps } from './registry/index.ts';
+import { AppliedMemory, ChunkCache, type RegistryDeps } from './registry/index.ts';
 import { Cipher, type HistoryLimits, Store } from './store/index.ts';
 import { serviceResolver } from './service-resolver.ts';
 import { VERSION_INFO } from './version.ts';
@@ -92,7 +92,14 @@ export class ApiServer {
       escalation(rbac),
       resourceQuota(store),
     ]);
-    const registry: RegistryDeps = { store, catalog, admission, chunks: new ChunkCache(), now };
+    const registry: RegistryDeps = {
+      store,
+      catalog,
+      admission,
+      chunks: new ChunkCache(),
+      applied: new AppliedMemory(),
+      now,
+    };
     const tokens = new ServiceAccountTokens(pki.accountKey, store, now);
     const aggregation = new Aggregation({
       store,

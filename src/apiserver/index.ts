@@ -6,3 +6,5 @@ export { rotateEncryptionKey, writeDurably } from './pki/index.ts';
 export type { Sink, User } from './registry/index.ts';
 export { DamagedLogError } from './store/index.ts';
 export { VERSION_INFO } from './version.ts';
+export { InProcessTransport } from './in-process.ts';
+export { TestServer } from './test-server.ts';

@@ -64,3 +64,22 @@ export interface Condition {
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+/** A deep copy of a JSON value; several times quicker than `structuredClone`. */
+export function cloneJson<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(cloneJson) as T;
+  if (!isRecord(value)) return value;
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    // Assigning to this key would set the prototype.
+    if (key === '__proto__')
+      Object.defineProperty(copy, key, {
+        value: cloneJson(value[key]),
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+    else copy[key] = cloneJson(value[key]);
+  }
+  return copy as T;
+}

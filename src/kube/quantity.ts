@@ -37,7 +37,7 @@ export function parseQuantity(text: string): Quantity | undefined {
 
 /** The form in which Kubernetes shows the quantity; undefined when the text is none. */
 export function canonicalQuantity(text: string): string | undefined {
-  if (/^(?:0|[1-9]\d{0,2})$/.test(text)) return text;
+  if (text === '0' || /^[1-9]\d{0,2}(?:[mkMGTPE]|[KMGTPE]i)?$/.test(text)) return text;
   const parsed = parseQuantity(text);
   return parsed && formatQuantity(parsed);
 }

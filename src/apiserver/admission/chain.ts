@@ -2,6 +2,8 @@ import type { Admission, Attributes } from '../registry/index.ts';
 
 /** One rule of admission. It names the collections that it cares about, or none for all. */
 export interface Plugin {
+  /** True while it asks services outside this process. */
+  asksOthers?: () => boolean;
   collections?: readonly string[];
   mutate?: (attributes: Attributes) => Promise<void> | undefined | void;
   validate?: (attributes: Attributes) => Promise<void> | undefined | void;
@@ -14,6 +16,10 @@ export class AdmissionChain implements Admission {
 
   constructor(plugins: readonly Plugin[]) {
     this.#plugins = plugins;
+  }
+
+  asksOthers(): boolean {
+    return this.#plugins.some((plugin) => plugin.asksOthers?.() === true);
   }
 
   async mutate(attributes: Attributes): Promise<void> {

@@ -1,4 +1,4 @@
-import { ApiError, isRecord, type KubeObject, type Logger } from '../../kube/index.ts';
+import { ApiError, isRecord, type KubeObject, type Logger, cloneJson } from '../../kube/index.ts';
 import { userInfo } from '../http/reviews.ts';
 import { apiVersionOf, at, listAt, textAt } from '../kinds/index.ts';
 import { applyJsonPatch } from '../patch/index.ts';
@@ -23,6 +23,7 @@ export function webhookAdmission(store: Store, client: WebhookClient, log: Logge
   const validating = new Hooks(store, VALIDATING);
   const run = new Runner(store, client, log);
   return {
+    asksOthers: () => !mutating.isEmpty() || !validating.isEmpty(),
     mutate: (attributes) =>
       mutating.isEmpty() || isExempt(attributes) ? undefined : run.mutate(mutating.all(), attributes),
     validate: (attributes) =>
@@ -107,7 +108,7 @@ class Runner {
     if (patch === undefined || attributes.object === undefined) return false;
     const { object } = attributes;
     const patched = applyJsonPatch(
-      structuredClone(object),
+      cloneJson(object),
       JSON.parse(Buffer.from(patch, 'base64').toString()),
     ) as KubeObject;
     for (const key of Object.keys(object)) delete object[key];

@@ -1,1 +1,8 @@
-export { type Applied, type Author, applyConfiguration, checkManager, trackUpdate } from './managers.ts';
+export {
+  type Applied,
+  type Author,
+  applyConfiguration,
+  checkManager,
+  ownedBy,
+  trackUpdate,
+} from './managers.ts';

@@ -66,6 +66,11 @@ export function trackUpdate(
   return others;
 }
 
+/** What a manager owns that applies an object into existence: all that it says. */
+export function ownedBy(schema: Schema, config: KubeObject, author: Author): ManagedFieldsEntry {
+  return entryOf(author, 'Apply', difference(fieldsOf(schema, config), SERVER_FIELDS));
+}
+
 export interface Applied {
   object: KubeObject;
   managedFields: ManagedFieldsEntry[];
@@ -86,7 +91,8 @@ export function applyConfiguration(
   const last = previous === undefined ? {} : setOf(previous);
   const kept = others.map(setOf).reduce(union, wanted);
   const merged = mergeApplied(schema, withoutManagers(live), withoutManagers(config));
-  const object = pruneFields(schema, merged, last, kept) as KubeObject;
+  const isStill = isEmptySet(difference(last, kept));
+  const object = (isStill ? merged : pruneFields(schema, merged, last, kept)) as KubeObject;
   const { changed, removed } = compareOwned(schema, live, object);
   if (!force) refuseConflicts(others, changed, author);
   const left: ManagedFieldsEntry[] = [];

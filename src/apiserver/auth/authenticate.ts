@@ -11,6 +11,8 @@ export class Authenticator {
   readonly #admin: AdminToken;
   readonly #accounts: ServiceAccountTokens;
   readonly #certificates = new WeakMap<TLSSocket, User | null>();
+  /** Connections whose administrator has shown the token: the same header again needs no hash. */
+  readonly #proven = new WeakMap<TLSSocket, string>();
 
   constructor(admin: AdminToken, accounts: ServiceAccountTokens) {
     this.#admin = admin;
@@ -18,7 +20,12 @@ export class Authenticator {
   }
 
   async authenticate(authorization: string, socket: TLSSocket | undefined): Promise<User> {
-    if (authorization !== '') return this.#bearer(authorization);
+    if (authorization !== '') {
+      if (socket !== undefined && this.#proven.get(socket) === authorization) return ADMIN;
+      const user = await this.#bearer(authorization);
+      if (user === ADMIN && socket !== undefined) this.#proven.set(socket, authorization);
+      return user;
+    }
     return (socket && this.#certificate(socket)) ?? ANONYMOUS;
   }
 

@@ -33,7 +33,7 @@ export class ServiceAccountTokens {
   readonly #public: KeyObject;
   readonly #store: Store;
   readonly #now: () => number;
-  /** Verified signatures, by hash: checking one takes longer than most requests. */
+  /** Verified tokens: checking a signature takes longer than most requests. */
   readonly #verified = new Map<string, Claims>();
 
   constructor(privateKeyPem: string, store: Store, now: () => number) {
@@ -108,8 +108,7 @@ export class ServiceAccountTokens {
   }
 
   async #claims(token: string): Promise<Claims | undefined> {
-    const hash = createHash('sha256').update(token).digest('base64');
-    const known = this.#verified.get(hash);
+    const known = this.#verified.get(token);
     if (known !== undefined) return known;
     try {
       const { payload } = await jwtVerify(token, this.#public, {
@@ -120,7 +119,7 @@ export class ServiceAccountTokens {
       const claims = readClaims(payload['kubernetes.io'], payload.exp, payload.aud);
       if (claims === undefined) return undefined;
       if (this.#verified.size >= CACHE) this.#verified.clear();
-      this.#verified.set(hash, claims);
+      this.#verified.set(token, claims);
       return claims;
     } catch {
       return undefined;

@@ -10,6 +10,7 @@ import {
   selectorOf,
   systemCall,
 } from '../registry/index.ts';
+import { coalesced } from './coalesced.ts';
 
 const COLLECTION = 'rbac.authorization.k8s.io/clusterroles';
 
@@ -17,8 +18,6 @@ const COLLECTION = 'rbac.authorization.k8s.io/clusterroles';
 export class AggregatedRoles {
   readonly #deps: RegistryDeps;
   readonly #log: Logger;
-  #running = false;
-  #again = false;
 
   constructor(deps: RegistryDeps, log: Logger) {
     this.#deps = deps;
@@ -27,23 +26,14 @@ export class AggregatedRoles {
 
   start(signal: AbortSignal): void {
     const { listeners } = this.#deps.store.shelf(COLLECTION);
-    const wake = (): void => void this.#run();
+    const wake = coalesced(() =>
+      this.#sync().catch((error: unknown) =>
+        this.#log.warn({ err: error }, 'aggregated roles could not be brought up to date'),
+      ),
+    );
     listeners.add(wake);
     signal.addEventListener('abort', () => listeners.delete(wake), { once: true });
     wake();
-  }
-
-  async #run(): Promise<void> {
-    this.#again = true;
-    if (this.#running) return;
-    this.#running = true;
-    while (this.#again) {
-      this.#again = false;
-      await this.#sync().catch((error: unknown) =>
-        this.#log.warn({ err: error }, 'aggregated roles could not be brought up to date'),
-      );
-    }
-    this.#running = false;
   }
 
   async #sync(): Promise<void> {

@@ -2,6 +2,7 @@ import { isRecord, type Logger } from '../../kube/index.ts';
 import type { Aggregation } from '../aggregation/index.ts';
 import { at, listAt } from '../kinds/index.ts';
 import { modify, parseEntry, type RegistryDeps, systemCall } from '../registry/index.ts';
+import { coalesced } from './coalesced.ts';
 
 const COLLECTION = 'apiregistration.k8s.io/apiservices';
 const CHECK_MS = 30_000;
@@ -20,7 +21,7 @@ export class ApiServiceStatus {
 
   start(signal: AbortSignal): void {
     const { listeners } = this.#deps.store.shelf(COLLECTION);
-    const wake = (): void => void this.#sync();
+    const wake = coalesced(() => this.#sync(signal));
     listeners.add(wake);
     const timer = setInterval(wake, CHECK_MS).unref();
     signal.addEventListener('abort', () => {
@@ -30,10 +31,11 @@ export class ApiServiceStatus {
     wake();
   }
 
-  async #sync(): Promise<void> {
+  async #sync(signal: AbortSignal): Promise<void> {
     const resource = this.#deps.catalog.find('apiregistration.k8s.io', 'v1', 'apiservices');
     if (resource === undefined) return;
     for (const entry of this.#deps.store.shelf(COLLECTION).live.range('')) {
+      if (signal.aborted) return;
       const service = parseEntry(entry);
       const local = at(service, 'spec.service') === undefined;
       const problem = local ? undefined : await this.#aggregation.probe(service);

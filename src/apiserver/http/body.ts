@@ -1,5 +1,5 @@
 import { parse as parseYaml } from 'yaml';
-import { ApiError } from '../../kube/index.ts';
+import { ApiError, cloneJson } from '../../kube/index.ts';
 import { type ApiRequest, headerOf } from './request.ts';
 
 export const MAX_BODY = 3 * 1024 * 1024;
@@ -23,7 +23,7 @@ export function mediaType(request: Pick<ApiRequest, 'headers'>): string {
 export function readBody(request: ApiRequest, accepted: 'object' | 'patch' = 'object'): unknown {
   const { body } = request;
   if (body === undefined) return undefined;
-  if (!Buffer.isBuffer(body)) return structuredClone(body);
+  if (!Buffer.isBuffer(body)) return cloneJson(body);
   if (body.length === 0) return undefined;
   const type = mediaType(request);
   if (accepted === 'object' && YAML_TYPES.has(type)) return parseYamlBody(body);

@@ -9,6 +9,7 @@ const EXTRA = 'impersonate-extra-';
 
 /** The user that a request acts as. Each part of the other identity needs its own right. */
 export function impersonate(rbac: Rbac, request: ApiRequest): User {
+  if (!impersonates(request)) return request.user;
   const name = headerOf(request, 'impersonate-user');
   const groups = listHeader(request, 'impersonate-group');
   const uid = headerOf(request, 'impersonate-uid');
@@ -39,6 +40,11 @@ export function impersonate(rbac: Rbac, request: ApiRequest): User {
     ...(uid !== '' && { uid }),
     ...(extra.size > 0 && { extra: Object.fromEntries(extra) }),
   };
+}
+
+function impersonates(request: ApiRequest): boolean {
+  for (const header in request.headers) if (header.startsWith('impersonate-')) return true;
+  return false;
 }
 
 function demand(

@@ -119,18 +119,17 @@ export class Listener {
 
   async #serve(incoming: Incoming, outgoing: Outgoing): Promise<void> {
     const started = performance.now();
-    const gone = new AbortController();
-    outgoing.once('close', () => gone.abort());
+    const gone = new Departure(outgoing);
     outgoing.on('error', () => undefined);
     let code = 500;
     const method = incoming.method ?? 'GET';
     try {
-      const request = await this.#requestOf(incoming, gone.signal);
+      const request = await this.#requestOf(incoming, gone);
       const long = isLong(request);
       if (!long && !this.#inFlight.enter()) throw tooManyRequests();
       try {
         const reply = await this.#options.core.handle(request);
-        code = await this.#send(reply, outgoing, gone.signal);
+        code = await this.#send(reply, outgoing, gone);
       } finally {
         if (!long) this.#inFlight.leave();
       }
@@ -140,7 +139,7 @@ export class Listener {
     this.#options.observe(method, code, (performance.now() - started) / 1000);
   }
 
-  async #requestOf(incoming: Incoming, signal: AbortSignal): Promise<ApiRequest> {
+  async #requestOf(incoming: Incoming, gone: Departure): Promise<ApiRequest> {
     const socket = (
       incoming instanceof Http2ServerRequest ? incoming.stream.session?.socket : incoming.socket
     ) as TLSSocket | undefined;
@@ -154,16 +153,20 @@ export class Listener {
       query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)),
       headers: incoming.headers,
       user,
-      signal,
+      get signal() {
+        return gone.signal;
+      },
     };
     if (method === 'GET' || method === 'HEAD') return request;
     // Who may do nothing may not make the server buffer anything either.
     if (user === ANONYMOUS) return request;
-    return { ...request, body: await readAll(incoming) };
+    request.body = await readAll(incoming);
+    return request;
   }
 
-  async #send(reply: Reply, outgoing: Outgoing, signal: AbortSignal): Promise<number> {
-    if ('start' in reply) return this.#stream(reply.status, reply.headers, reply.start, outgoing, signal);
+  async #send(reply: Reply, outgoing: Outgoing, gone: Departure): Promise<number> {
+    if ('start' in reply)
+      return this.#stream(reply.status, reply.headers, reply.start, outgoing, gone.signal);
     const headers = { ...reply.headers, 'content-length': Buffer.byteLength(reply.body) };
     outgoing.writeHead(reply.status, headers);
     outgoing.end(reply.body);
@@ -233,9 +236,9 @@ export class Listener {
   async #upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => undefined);
     try {
-      const gone = new AbortController();
-      socket.once('close', () => gone.abort());
-      const upgrade = await this.#options.core.upgrade(await this.#requestOf(incoming, gone.signal));
+      const upgrade = await this.#options.core.upgrade(
+        await this.#requestOf(incoming, new Departure(socket)),
+      );
       await upgrade(socket, head);
     } catch (error) {
       const refusal = this.#known(error);
@@ -259,22 +262,48 @@ function tooManyRequests(): ApiError {
   });
 }
 
-async function readAll(incoming: Incoming): Promise<Buffer> {
+/** Tells when the other side has left; most requests never ask, and pay nothing. */
+class Departure {
+  readonly #stream: Duplex | Outgoing;
+  #controller: AbortController | undefined;
+
+  constructor(stream: Duplex | Outgoing) {
+    this.#stream = stream;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = new AbortController();
+      this.#controller = controller;
+      if (this.#stream.destroyed) controller.abort();
+      else this.#stream.once('close', () => controller.abort());
+    }
+    return this.#controller.signal;
+  }
+}
+
+function readAll(incoming: Incoming): Promise<Buffer> {
   const declared = Number(incoming.headers['content-length'] ?? 0);
   if (declared > MAX_BODY) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  const timer = setTimeout(() => incoming.destroy(new Error('the body took too long')), BODY_TIMEOUT_MS);
-  try {
-    for await (const chunk of incoming as AsyncIterable<Buffer>) {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const timer = setTimeout(() => incoming.destroy(), BODY_TIMEOUT_MS);
+    incoming.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > MAX_BODY) throw tooLarge();
-      chunks.push(chunk);
-    }
-  } finally {
-    clearTimeout(timer);
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+      if (size <= MAX_BODY) chunks.push(chunk);
+      else reject(tooLarge());
+    });
+    incoming.on('end', () => {
+      clearTimeout(timer);
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+    });
+    incoming.on('close', () => {
+      clearTimeout(timer);
+      if (!incoming.complete) reject(new ApiError('BadRequest', 'The body of the request ended early.'));
+    });
+    incoming.on('error', () => undefined);
+  });
 }
 
 function tooLarge(): ApiError {

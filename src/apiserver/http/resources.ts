@@ -1,4 +1,5 @@
-import { ApiError, type KubeObject } from '../../kube/index.ts';
+import { createHash } from 'node:crypto';
+import { ApiError, type KubeObject, cloneJson } from '../../kube/index.ts';
 import type { Resource } from '../kinds/index.ts';
 import { applyJsonPatch, applyMergePatch, applyStrategicMerge } from '../patch/index.ts';
 import {
@@ -154,19 +155,23 @@ async function patchHandler(resourceCall: ResourceCall): Promise<Reply> {
   const target = targetOf(resourceCall);
   const type = mediaType(request);
   if (type === 'application/apply-patch+yaml' || type === 'application/apply-patch+json') {
-    const written = await applyObject(
-      deps,
-      target,
-      applyBody(request),
-      applyCall(request, call),
-      isTrue(request.query.get('force')),
-    );
+    const written = await applyObject(deps, target, applyBody(request), applyCall(request, call), {
+      force: isTrue(request.query.get('force')),
+      fingerprint: fingerprintOf(request),
+    });
     return replyWith(resource, view, written, call, written.created ? 201 : 200);
   }
   const apply = patchFunction(type, readBody(request, 'patch'), resource);
   if (target.subresource === 'scale')
     return scaleReply(await writeScale(deps, target, (scale) => apply(scale), call), call);
   return replyWith(resource, view, await patch(deps, target, apply, call), call);
+}
+
+function fingerprintOf(request: ApiRequest): string {
+  const hash = createHash('sha256').update(`${request.query}\n${request.path}\n`);
+  return hash
+    .update(Buffer.isBuffer(request.body) ? request.body : JSON.stringify(request.body ?? ''))
+    .digest('base64');
 }
 
 function applyCall(request: ApiRequest, call: Call): Call {
@@ -182,7 +187,7 @@ function applyCall(request: ApiRequest, call: Call): Call {
 function applyBody(request: ApiRequest): unknown {
   const { body } = request;
   if (body === undefined) throw new ApiError('BadRequest', 'The body of an apply patch must be one object.');
-  if (!Buffer.isBuffer(body)) return structuredClone(body);
+  if (!Buffer.isBuffer(body)) return cloneJson(body);
   // JSON is YAML, and much faster to parse as what it is.
   return body[0] === 0x7b ? parseJson(body.toString()) : parseYamlBody(body);
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ApiError, isRecord } from '../../kube/index.ts';
+import { ApiError, isRecord, cloneJson } from '../../kube/index.ts';
 
 /** RFC 6902. Documents stay small and paths stay own properties: hostile patches end as a 4xx. */
 interface Operation {
@@ -48,22 +48,17 @@ function applyOperation(document: unknown, operation: Operation): unknown {
   const path = parsePointer(operation.path);
   switch (operation.op) {
     case 'add':
-      return write(document, path, structuredClone(operation.value), 'add');
+      return write(document, path, cloneJson(operation.value), 'add');
     case 'replace':
       read(document, path);
-      return write(document, path, structuredClone(operation.value), 'replace');
+      return write(document, path, cloneJson(operation.value), 'replace');
     case 'remove':
       return remove(document, path);
     case 'test':
       if (isDeepStrictEqual(read(document, path), operation.value)) return document;
       throw new ApiError('Invalid', `The JSON patch test of ${operation.path} failed.`);
     case 'copy':
-      return write(
-        document,
-        path,
-        structuredClone(read(document, parsePointer(operation.from ?? ''))),
-        'add',
-      );
+      return write(document, path, cloneJson(read(document, parsePointer(operation.from ?? ''))), 'add');
     case 'move': {
       const from = parsePointer(operation.from ?? '');
       if (operation.path.startsWith(`${operation.from}/`)) throw unreachable(operation.path);

@@ -36,6 +36,8 @@ export interface Attributes {
 
 /** Decides on changes: `mutate` may alter the object in place, `validate` only refuses. */
 export interface Admission {
+  /** Whether services outside this process take part: then no change may be decided without them. */
+  asksOthers: () => boolean;
   mutate: (attributes: Attributes) => Promise<void> | undefined;
   validate: (attributes: Attributes) => Promise<void> | undefined;
 }

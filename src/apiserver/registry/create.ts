@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { ApiError, type KubeObject } from '../../kube/index.ts';
-import { type Applied, applyConfiguration, checkManager, trackUpdate } from '../apply/index.ts';
+import { ApiError, type KubeObject, type ManagedFieldsEntry } from '../../kube/index.ts';
+import { checkManager, ownedBy, trackUpdate } from '../apply/index.ts';
 import { apiVersionOf, qualified, type Resource } from '../kinds/index.ts';
 import { checkObject, decodeObject, invalid } from './codec.ts';
 import { type Attributes, type Call, objectKey } from './context.ts';
@@ -44,15 +44,7 @@ export async function createApplied(
     subresource: '',
     time: timestamp(deps),
   };
-  const nothing: KubeObject = { apiVersion: config.apiVersion, kind: config.kind, metadata: {} };
-  return createObject(
-    deps,
-    resource,
-    namespace,
-    config,
-    call,
-    applyConfiguration(resource.schema, nothing, config, author, true),
-  );
+  return createObject(deps, resource, namespace, config, call, [ownedBy(resource.schema, config, author)]);
 }
 
 async function createObject(
@@ -61,7 +53,7 @@ async function createObject(
   namespace: string,
   decoded: KubeObject,
   call: Call,
-  applied?: Applied,
+  applied?: ManagedFieldsEntry[],
 ): Promise<Written> {
   checkManager(call.fieldManager);
   const { metadata } = decoded;
@@ -91,7 +83,7 @@ async function admitAndWrite(
   stored: Resource,
   object: KubeObject,
   call: Call,
-  applied: Applied | undefined,
+  applied: ManagedFieldsEntry[] | undefined,
 ): Promise<Written> {
   const { metadata } = object;
   const key = objectKey(metadata.namespace ?? '', metadata.name ?? '');
@@ -123,7 +115,7 @@ async function admitAndWrite(
     subresource: '',
     time: timestamp(deps),
   };
-  metadata.managedFields = applied?.managedFields ?? trackUpdate(stored.schema, undefined, object, author);
+  metadata.managedFields = applied ?? trackUpdate(stored.schema, undefined, object, author);
   if (call.dryRun) return { object };
   const entry = await commit(deps, object, { collection: stored.collection, key, expected: 0 });
   return answer(resource, entry, object);

@@ -4,6 +4,7 @@ import type { Resource } from '../kinds/index.ts';
 import { ConflictError, type Entry, type Store, type Write, WriteFailedError } from '../store/index.ts';
 import { encodeObject, parseEntry } from './codec.ts';
 import type { Admission } from './context.ts';
+import type { AppliedMemory } from './update.ts';
 import type { ChunkCache } from './watch.ts';
 
 /** What the operations on objects stand on. */
@@ -12,6 +13,7 @@ export interface RegistryDeps {
   catalog: Catalog;
   admission: Admission;
   chunks: ChunkCache;
+  applied: AppliedMemory;
   /** Milliseconds since the epoch. */
   now: () => number;
 }
@@ -25,8 +27,21 @@ export interface Written {
   created?: boolean;
 }
 
-export function timestamp(deps: RegistryDeps): string {
-  return `${new Date(deps.now()).toISOString().slice(0, 19)}Z`;
+export function timestamp(deps: Pick<RegistryDeps, 'now'>): string {
+  return secondsText(Math.floor(deps.now() / 1000));
+}
+
+/** Formatting a date costs more than most of what happens in one second. */
+const secondsText = remembered(
+  (seconds: number) => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`,
+);
+
+function remembered<A, R>(compute: (argument: A) => R): (argument: A) => R {
+  let last: { argument: A; result: R } | undefined;
+  return (argument) => {
+    if (last?.argument !== argument) last = { argument, result: compute(argument) };
+    return last.result;
+  };
 }
 
 /** The version of the resource in which its objects are stored. */
@@ -79,6 +94,8 @@ export async function commit(
 }
 
 function diskError(error: WriteFailedError): ApiError {
+  if (error.cause === undefined)
+    return new ApiError('ServiceUnavailable', 'The server is stopping: try again in a moment.');
   const code = (error.cause as NodeJS.ErrnoException | undefined)?.code;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new ApiError(

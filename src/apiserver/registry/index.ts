@@ -23,6 +23,15 @@ export { type RegistryDeps, timestamp, type Written } from './deps.ts';
 export { get, list, type ListQuery, parseListQuery, select } from './read.ts';
 export { readScale, writeScale } from './scale.ts';
 export { matchesFields, matchesLabels, parseLabelSelector, type Selector, selectorOf } from './selectors.ts';
-export { applyObject, type Changer, conflict, modify, patch, type Target, update } from './update.ts';
+export {
+  AppliedMemory,
+  applyObject,
+  type Changer,
+  conflict,
+  modify,
+  patch,
+  type Target,
+  update,
+} from './update.ts';
 export { renderEntry, renderWritten, type View } from './views.ts';
 export { ChunkCache, parseWatchQuery, type Sink, Watch } from './watch.ts';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ApiError, type KubeObject, type ManagedFieldsEntry } from '../../kube/index.ts';
+import { ApiError, type KubeObject, type ManagedFieldsEntry, cloneJson } from '../../kube/index.ts';
 import { applyConfiguration, checkManager, trackUpdate } from '../apply/index.ts';
 import { apiVersionOf, qualified, type Resource } from '../kinds/index.ts';
 import type { Entry } from '../store/index.ts';
@@ -59,7 +59,7 @@ export async function update(
       `the namespace of the object (${metadata.namespace}) does not match the namespace on the URL (${target.namespace})`,
     );
   }
-  return modify(deps, target, call, () => ({ object: structuredClone(wanted) }));
+  return modify(deps, target, call, () => ({ object: cloneJson(wanted) }));
 }
 
 /** Applies a patch function and brings the result into shape. */
@@ -74,7 +74,53 @@ export async function patch(
   }));
 }
 
+export interface ApplyOptions {
+  /** Take over fields that other managers set to something else. */
+  force: boolean;
+  /** Stands for everything that was sent: equal fingerprints mean equal requests. */
+  fingerprint: string;
+}
+
+/**
+ * Remembers which configuration led to an object as it is. The same configuration on the same state changes
+ * nothing, and the tools that apply do that most of the time.
+ */
+export class AppliedMemory {
+  readonly #known = new WeakMap<Entry, string>();
+
+  leadsTo(entry: Entry, fingerprint: string): boolean {
+    return this.#known.get(entry) === fingerprint;
+  }
+
+  remember(entry: Entry | undefined, written: Written, fingerprint: string): void {
+    const isResult =
+      entry !== undefined && String(entry.revision) === written.object.metadata.resourceVersion;
+    if (isResult) this.#known.set(entry, fingerprint);
+  }
+}
+
 export async function applyObject(
+  deps: RegistryDeps,
+  target: Target,
+  body: unknown,
+  call: Call,
+  options: ApplyOptions,
+): Promise<Written> {
+  const { resource, namespace, name, subresource } = target;
+  const { collection } = storedResource(deps, resource);
+  const key = objectKey(namespace, name);
+  const current = deps.store.latest(collection, key);
+  const remembers = subresource === '' && !call.dryRun && !deps.admission.asksOthers();
+  const isDurable = current !== undefined && deps.store.get(collection, key) === current;
+  if (remembers && isDurable && deps.applied.leadsTo(current, options.fingerprint)) {
+    return answer(resource, current, parseEntry(current));
+  }
+  const written = await applyAnew(deps, target, body, call, options.force);
+  if (remembers) deps.applied.remember(deps.store.latest(collection, key), written, options.fingerprint);
+  return written;
+}
+
+async function applyAnew(
   deps: RegistryDeps,
   target: Target,
   body: unknown,
@@ -93,30 +139,13 @@ export async function applyObject(
     );
   }
   if (resource.namespaced) config.metadata.namespace ??= namespace;
-  const author = {
-    manager: call.fieldManager,
-    apiVersion: apiVersionOf(resource),
-    subresource,
-    time: timestamp(deps),
-  };
-  const change: Changer = (current) => {
-    const applied = applyConfiguration(resource.schema, current, config, author, force);
-    const object = decodeObject(resource, applied.object, { ...call, fieldValidation: 'Ignore' });
-    if (config.metadata.resourceVersion) object.metadata.resourceVersion = config.metadata.resourceVersion;
-    return { object, managedFields: applied.managedFields };
-  };
+  const change = changeByApply(deps, target, config, call, force);
   for (let attempt = 0; ; attempt++) {
     const exists = deps.store.latest(resource.collection, objectKey(namespace, name)) !== undefined;
     try {
       if (exists || subresource !== '') return await modify(deps, target, call, change);
-      const written = await createApplied(
-        deps,
-        resource,
-        namespace,
-        decodeObject(resource, structuredClone(config), call),
-        call,
-      );
-      return { ...written, created: true };
+      const object = decodeObject(resource, cloneJson(config), call);
+      return { ...(await createApplied(deps, resource, namespace, object, call)), created: true };
     } catch (error) {
       // Created or deleted in between: what this apply means has to be decided anew.
       if (attempt === 2 || !(error instanceof ApiError)) throw error;
@@ -126,9 +155,31 @@ export async function applyObject(
   }
 }
 
+function changeByApply(
+  deps: RegistryDeps,
+  target: Target,
+  config: KubeObject,
+  call: Call,
+  force: boolean,
+): Changer {
+  const { resource, subresource } = target;
+  const author = {
+    manager: call.fieldManager,
+    apiVersion: apiVersionOf(resource),
+    subresource,
+    time: timestamp(deps),
+  };
+  return (current) => {
+    const applied = applyConfiguration(resource.schema, current, config, author, force);
+    const object = decodeObject(resource, applied.object, { ...call, fieldValidation: 'Ignore' });
+    if (config.metadata.resourceVersion) object.metadata.resourceVersion = config.metadata.resourceVersion;
+    return { object, managedFields: applied.managedFields };
+  };
+}
+
 /** An applied configuration says what its manager wants: no defaults are added to it. */
 function decodeConfiguration(resource: Resource, body: unknown, call: Call): KubeObject {
-  const config = structuredClone(body) as KubeObject;
+  const config = cloneJson(body) as KubeObject;
   decodeObject(resource, body, call);
   config.metadata ??= {};
   return pruneLike(config, body) as KubeObject;

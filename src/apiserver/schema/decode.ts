@@ -1,4 +1,4 @@
-import { canonicalQuantity, isRecord, type Json } from '../../kube/index.ts';
+import { canonicalQuantity, isRecord, type Json, cloneJson } from '../../kube/index.ts';
 import type { FieldError } from './field-error.ts';
 import type { Schema } from './schema.ts';
 
@@ -104,7 +104,7 @@ function applyDefaults(
   }
   for (const [name, fallback, inner] of fields) {
     if (Object.hasOwn(value, name)) continue;
-    value[name] = decode(inner, structuredClone(fallback), `${path}.${name}`, findings);
+    value[name] = decode(inner, cloneJson(fallback), `${path}.${name}`, findings);
   }
 }
 

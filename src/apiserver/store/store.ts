@@ -57,6 +57,7 @@ export class Store {
   #durable = 0;
   #compacted = 0;
   #liveBytes = 0;
+  #closed = false;
   #checkpointing: Promise<void> | undefined;
 
   private constructor(options: StoreOptions) {
@@ -114,6 +115,7 @@ export class Store {
   /** Resolves when the write is on disk; throws `ConflictError` at once when `expected` no longer holds. */
   write(write: Write): Promise<Entry> {
     const { collection, key, expected } = write;
+    if (this.#closed) throw new WriteFailedError('The store is closed.');
     if ((this.latest(collection, key)?.revision ?? 0) !== expected) throw new ConflictError();
     const revision = this.#assigned + 1;
     const entry: Entry = { key, revision, bytes: write.encode(revision) };
@@ -186,7 +188,9 @@ export class Store {
     );
   }
 
+  /** Finishes what was accepted; later writes are refused. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#writer.idle();
     await this.#checkpointing?.catch(() => undefined);
     await this.#log.close();

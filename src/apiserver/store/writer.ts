@@ -49,9 +49,9 @@ export class Writer {
   }
 
   async #run(): Promise<void> {
-    // One turn of the microtask queue: requests that arrived together share the first frame.
-    await Promise.resolve();
     while (this.#queue.length > 0) {
+      // Requests that arrived in the same turn of the event loop share one frame.
+      await new Promise((resolve) => setImmediate(resolve));
       const batch = this.#takeBatch();
       try {
         await this.pause(async () => {

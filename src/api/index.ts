@@ -1,0 +1,19 @@
+import type { Kind } from './kind.ts';
+import { REPOSITORY } from './repository.ts';
+
+export { type Definition, toDefinition } from './definition.ts';
+export {
+  type CustomObject,
+  defineKind,
+  GROUP,
+  type Kind,
+  type PrinterColumn,
+  type SpecProblem,
+  validateSpec,
+  VERSION,
+  withDefaults,
+} from './kind.ts';
+export { REPOSITORY } from './repository.ts';
+
+/** Every kind of ours. */
+export const KINDS: readonly Kind[] = [REPOSITORY];
