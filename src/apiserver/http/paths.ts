@@ -143,7 +143,7 @@ async function apisRoot(deps: CoreDeps, request: ApiRequest, parts: string[]): P
   return deps.aggregation.handleGroupVersion(request, group, version);
 }
 
-const PROTOBUF = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+const PROTOBUF = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
 function openapi(deps: CoreDeps, request: ApiRequest, parts: string[]): Reply | undefined {
   const [version, ...path] = parts;

@@ -180,3 +180,19 @@ export function checkObject(
     errors.push(...resource.strategy.validate(object, before));
   return errors;
 }
+
+const OMITTED_WHEN_EMPTY = [
+  'finalizers',
+  'ownerReferences',
+  'managedFields',
+  'labels',
+  'annotations',
+] as const;
+
+/** Empty lists and maps are left out, as typed clients would. */
+export function tidyMetadata(object: KubeObject): void {
+  for (const key of OMITTED_WHEN_EMPTY) {
+    const value = object.metadata[key];
+    if (value !== undefined && Object.keys(value).length === 0) delete object.metadata[key];
+  }
+}

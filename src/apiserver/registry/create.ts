@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { ApiError, type KubeObject, type ManagedFieldsEntry } from '../../kube/index.ts';
 import { checkManager, ownedBy, trackUpdate } from '../apply/index.ts';
 import { apiVersionOf, qualified, type Resource } from '../kinds/index.ts';
-import { checkObject, decodeObject, invalid } from './codec.ts';
+import { checkObject, decodeObject, invalid, tidyMetadata } from './codec.ts';
 import { type Attributes, type Call, objectKey } from './context.ts';
 import {
   answer,
@@ -116,6 +116,7 @@ async function admitAndWrite(
     time: timestamp(deps),
   };
   metadata.managedFields = applied ?? trackUpdate(stored.schema, undefined, object, author);
+  tidyMetadata(object);
   if (call.dryRun) return { object };
   const entry = await commit(deps, object, { collection: stored.collection, key, expected: 0 });
   return answer(resource, entry, object);

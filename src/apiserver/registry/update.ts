@@ -3,7 +3,7 @@ import { ApiError, type KubeObject, type ManagedFieldsEntry, cloneJson } from '.
 import { applyConfiguration, checkManager, trackUpdate } from '../apply/index.ts';
 import { apiVersionOf, qualified, type Resource } from '../kinds/index.ts';
 import type { Entry } from '../store/index.ts';
-import { checkObject, decodeObject, invalid, notFound, parseEntry } from './codec.ts';
+import { checkObject, decodeObject, invalid, notFound, parseEntry, tidyMetadata } from './codec.ts';
 import { type Attributes, type Call, objectKey } from './context.ts';
 import { createApplied } from './create.ts';
 import {
@@ -279,6 +279,7 @@ async function write(
 ): Promise<Written> {
   const { entry, before, object, dryRun } = pending;
   object.metadata.resourceVersion = String(entry.revision);
+  tidyMetadata(object);
   const unchanged =
     isDeepStrictEqual(object, before) && deps.store.get(stored.collection, entry.key) === entry;
   if (dryRun || unchanged)
