@@ -85,12 +85,18 @@ export class OpenApi {
   }
 }
 
+const STRATEGIC = 'application/strategic-merge-patch+json';
 const PATCH_TYPES = [
   'application/json-patch+json',
   'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
+  STRATEGIC,
   'application/apply-patch+yaml',
 ];
+
+/** Clients read here which patches a kind takes. */
+function patchTypes(resource: Resource): string[] {
+  return PATCH_TYPES.filter((type) => type !== STRATEGIC || resource.definition === undefined);
+}
 
 interface Operation {
   method: string;
@@ -141,7 +147,7 @@ function describe(
     operationId: `${operation.action}${group[0]!.toUpperCase()}${group.slice(1)}${resource.version.toUpperCase()}${resource.namespaced ? 'Namespaced' : ''}${resource.kind}`,
     ...(version === 2 && {
       produces: ['application/json'],
-      consumes: operation.method === 'patch' ? PATCH_TYPES : ['*/*'],
+      consumes: operation.method === 'patch' ? patchTypes(resource) : ['*/*'],
     }),
     parameters:
       version === 2 && writes
@@ -149,7 +155,9 @@ function describe(
         : parameters,
     ...(version === 3 &&
       writes && {
-        requestBody: { content: contentOf(operation.method === 'patch' ? PATCH_TYPES : ['*/*'], body) },
+        requestBody: {
+          content: contentOf(operation.method === 'patch' ? patchTypes(resource) : ['*/*'], body),
+        },
       }),
     responses: {
       '200':

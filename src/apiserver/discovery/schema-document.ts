@@ -107,7 +107,9 @@ export class DefinitionWriter {
   }
 
   #extensions(body: Definition, schema: Schema): void {
-    if (schema.preserveUnknown) body['x-kubernetes-preserve-unknown-fields'] = true;
+    // Readers of these documents take an empty schema for a missing one.
+    if (schema.preserveUnknown || Object.keys(body).length === 0)
+      body['x-kubernetes-preserve-unknown-fields'] = true;
     if (schema.embedded) body['x-kubernetes-embedded-resource'] = true;
     if (schema.atomic) body['x-kubernetes-map-type'] = 'atomic';
     if (schema.listType !== undefined) body['x-kubernetes-list-type'] = schema.listType;
