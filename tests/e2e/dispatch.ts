@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { HttpTransport, KubeClient, loadKubeconfig } from '../../src/kube/index.ts';
+
+const LAUNCHER = fileURLToPath(new URL('../../bin/dispatch', import.meta.url));
+
+export interface CommandResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** The real command on a data directory of its own. */
+export class Dispatch implements AsyncDisposable {
+  readonly home: string;
+  #server: ChildProcess | undefined;
+
+  private constructor(home: string) {
+    this.home = home;
+  }
+
+  static async make(): Promise<Dispatch> {
+    return new Dispatch(await mkdtemp(join(tmpdir(), 'dispatch-e2e-')));
+  }
+
+  get #env(): NodeJS.ProcessEnv {
+    return { PATH: process.env['PATH'], HOME: this.home, DISPATCH_HOME: join(this.home, 'data') };
+  }
+
+  get dataDir(): string {
+    return join(this.home, 'data');
+  }
+
+  /** Starts `dispatch up` and waits until it has said that it is ready. */
+  async up(...flags: string[]): Promise<void> {
+    const child = spawn(process.execPath, [LAUNCHER, 'up', '--api-port', '0', ...flags], {
+      env: this.#env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#server = child;
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.once('data', () => resolve());
+      child.once('exit', (code) => reject(new Error(`dispatch up ended with ${code}: ${said}`)));
+    });
+    child.removeAllListeners('exit');
+    child.stdout.resume();
+  }
+
+  async pid(): Promise<number> {
+    return (JSON.parse(await readFile(join(this.dataDir, 'server.json'), 'utf8')) as { pid: number }).pid;
+  }
+
+  /** Ends the server by a signal and waits until it is gone. */
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#server;
+    if (child === undefined) return;
+    this.#server = undefined;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    process.kill(await this.pid(), signal);
+    await gone;
+  }
+
+  client(): KubeClient {
+    return new KubeClient(
+      new HttpTransport(loadKubeconfig({ path: join(this.dataDir, 'kubeconfig'), allowExec: false })),
+    );
+  }
+
+  run(...args: string[]): Promise<CommandResult> {
+    const child = spawn(process.execPath, [LAUNCHER, ...args], {
+      env: this.#env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const result = { code: -1, stdout: '', stderr: '' };
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      result.stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      result.stderr += text;
+    });
+    return new Promise((resolve) => child.once('close', (code) => resolve({ ...result, code: code ?? -1 })));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#server !== undefined) await this.kill('SIGKILL').catch(() => undefined);
+    await rm(this.home, { recursive: true, force: true });
+  }
+}
