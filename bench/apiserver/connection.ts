@@ -32,7 +32,9 @@ export class Connection {
   static open(url: string, ca: string): Promise<Connection> {
     const { hostname, port } = new URL(url);
     return new Promise((resolve, reject) => {
-      const socket = connect({ host: hostname, port: Number(port), ca, servername: 'localhost' }, () => resolve(new Connection(socket)));
+      const socket = connect({ host: hostname, port: Number(port), ca, servername: 'localhost' }, () =>
+        resolve(new Connection(socket)),
+      );
       socket.once('error', reject);
     });
   }
@@ -76,7 +78,14 @@ export class Connection {
 }
 
 /** The bytes of one request. */
-export function requestBytes(method: string, path: string, authorization: string, body = '', type = 'application/json'): string {
-  const content = body === '' ? '' : `content-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
+export function requestBytes(
+  method: string,
+  path: string,
+  authorization: string,
+  body = '',
+  type = 'application/json',
+): string {
+  const content =
+    body === '' ? '' : `content-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
   return `${method} ${path} HTTP/1.1\r\nhost: localhost\r\nauthorization: ${authorization}\r\naccept: application/json\r\nuser-agent: bench/1\r\n${content}\r\n${body}`;
 }

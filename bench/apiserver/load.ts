@@ -16,13 +16,16 @@ export async function load(
   count: number,
   call: (index: number) => Call,
 ): Promise<number> {
-  const open = await Promise.all(Array.from({ length: connections }, () => Connection.open(server.url, server.ca)));
+  const open = await Promise.all(
+    Array.from({ length: connections }, () => Connection.open(server.url, server.ca)),
+  );
   let next = 0;
   const worker = async (connection: Connection): Promise<void> => {
     for (let index = next++; index < count; index = next++) {
       const { method, path, body, type } = call(index);
       const answer = await connection.request(requestBytes(method, path, server.authorization, body, type));
-      if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.body}`);
+      if (answer.status >= 300)
+        throw new Error(`${method} ${path} answered ${answer.status}: ${answer.body}`);
     }
   };
   const started = performance.now();

@@ -51,8 +51,8 @@ export interface ApiServerOptions {
   maxInFlight?: number;
 }
 
-const HISTORY: HistoryLimits = { events: 50_000, bytes: 48 * 1024 * 1024, ageMs: 30 * 60_000 };
-const CHECKPOINT_BYTES = 64 * 1024 * 1024;
+export const HISTORY: HistoryLimits = { events: 50_000, bytes: 48 * 1024 * 1024, ageMs: 30 * 60_000 };
+export const CHECKPOINT_BYTES = 64 * 1024 * 1024;
 const MAX_IN_FLIGHT = 800;
 const COMPACT_INTERVAL_MS = 60_000;
 const CLOSE_GRACE_MS = 3_000;

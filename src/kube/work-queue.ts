@@ -71,7 +71,10 @@ export class WorkQueue {
   /** The earliest of several delays for one item counts. */
   addAfter(item: string, ms: number): void {
     if (this.#closed) return;
-    if (ms <= 0) return this.add(item);
+    if (ms <= 0) {
+      this.add(item);
+      return;
+    }
     const at = this.#clock.now() + ms;
     const known = this.#delayed.get(item);
     if (known !== undefined && known.at <= at) return;

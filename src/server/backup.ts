@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BadBackupError, readBackup, writeDurably } from '../apiserver/index.ts';
 import { dataDir } from './data-dir.ts';

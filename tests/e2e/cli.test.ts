@@ -124,3 +124,27 @@ test('detached, the server outlives the command', async () => {
   assert.equal((await dispatch.run('status')).code, 0);
   assert.equal((await dispatch.run('down')).code, 0);
 });
+
+test('a new encryption key replaces the old one without losing a secret', async () => {
+  await using dispatch = await Dispatch.make();
+  const secrets = { ...CONFIG_MAPS, plural: 'secrets' };
+  await dispatch.up();
+  const client = dispatch.client();
+  await client.create(secrets, {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 's', namespace: 'default' },
+    stringData: { a: 'b' },
+  });
+  await client.close();
+  assert.match((await dispatch.run('rotate-key')).stderr, /already uses/);
+  await dispatch.run('down');
+  const keysBefore = await readFile(join(dispatch.dataDir, 'pki/encryption.keys'), 'utf8');
+  assert.match((await dispatch.run('rotate-key')).stdout, /sealed with key 2/);
+  const keysAfter = await readFile(join(dispatch.dataDir, 'pki/encryption.keys'), 'utf8');
+  assert.ok(!keysAfter.includes(keysBefore.trim()));
+  await dispatch.up();
+  const again = dispatch.client();
+  assert.equal((await again.list(secrets, { namespace: 'default' })).items.length, 1);
+  await again.close();
+});

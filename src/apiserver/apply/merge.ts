@@ -44,9 +44,9 @@ export function pruneFields(
     else inner.set(part.element, pruneFields(part.schema, part.value, node, keeper));
   }
   const left = parts(schema, value).filter((part) => !gone.has(part.element));
-  const valueOf = (part: Part): unknown => (inner.has(part.element) ? inner.get(part.element) : part.value);
-  if (Array.isArray(value)) return left.map(valueOf);
-  return Object.fromEntries(left.map((part) => [part.element.slice(2), valueOf(part)]));
+  const current = (part: Part): unknown => (inner.has(part.element) ? inner.get(part.element) : part.value);
+  if (Array.isArray(value)) return left.map(current);
+  return Object.fromEntries(left.map((part) => [part.element.slice(2), current(part)]));
 }
 
 export interface Comparison {

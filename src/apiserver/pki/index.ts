@@ -1,9 +1,10 @@
 export {
+  addEncryptionKey,
   type CertificateRequest,
+  keepNewestEncryptionKey,
   loadPki,
   type Pki,
   readPkiFiles,
-  rotateEncryptionKey,
   signCertificate,
   writeDurably,
 } from './pki.ts';

@@ -62,11 +62,17 @@ export async function readPkiFiles(dir: string): Promise<Record<string, string>>
 }
 
 /** Adds a key that encrypts from now on; the older ones still decrypt. */
-export async function rotateEncryptionKey(dir: string): Promise<number> {
+export async function addEncryptionKey(dir: string): Promise<EncryptionKey[]> {
   const keys = await loadEncryptionKeys(dir);
-  const id = (keys.at(-1)?.id ?? 0) + 1;
-  await writeDurably(join(dir, 'encryption.keys'), formatKeys([...keys, { id, secret: randomBytes(32) }]));
-  return id;
+  const all = [...keys, { id: (keys.at(-1)?.id ?? 0) + 1, secret: randomBytes(32) }];
+  await writeDurably(join(dir, 'encryption.keys'), formatKeys(all));
+  return all;
+}
+
+/** Forgets all keys but the newest: nothing may be sealed with the others any more. */
+export async function keepNewestEncryptionKey(dir: string): Promise<void> {
+  const keys = await loadEncryptionKeys(dir);
+  await writeDurably(join(dir, 'encryption.keys'), formatKeys(keys.slice(-1)));
 }
 
 async function loadEncryptionKeys(dir: string): Promise<EncryptionKey[]> {

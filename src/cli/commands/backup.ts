@@ -1,6 +1,6 @@
 import { open, rename, rm } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { restore } from '../../server/index.ts';
+import { restore, rotateEncryption } from '../../server/index.ts';
 import { connect, dataRoot, type Environment, globalFlags } from '../environment.ts';
 import { examples } from '../help.ts';
 
@@ -34,6 +34,14 @@ export function registerBackup(program: Command, environment: Environment): void
       environment.stdout.write(
         `Restored ${root} to revision ${revision} of ${createdAt}. Start it with "dispatch up".\n`,
       );
+    });
+  program
+    .command('rotate-key')
+    .description('Seal the stored Secrets with a new key. The server must be stopped.')
+    .addHelpText('after', examples('dispatch down && dispatch rotate-key && dispatch up'))
+    .action(async (_: object, command: Command) => {
+      const { keyId } = await rotateEncryption(dataRoot(environment, globalFlags(command)), Date.now);
+      environment.stdout.write(`Secrets are sealed with key ${keyId} now; the older keys are gone.\n`);
     });
 }
 
