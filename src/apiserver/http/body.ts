@@ -39,7 +39,12 @@ export function readBody(request: ApiRequest, accepted: 'object' | 'patch' = 'ob
 export function parseYamlBody(body: Buffer): unknown {
   try {
     // Aliases can make a small file huge.
-    const value: unknown = parseYaml(body.toString(), { maxAliasCount: 100, schema: 'core', merge: true });
+    const value: unknown = parseYaml(body.toString(), {
+      maxAliasCount: 100,
+      schema: 'core',
+      merge: true,
+      logLevel: 'silent',
+    });
     return parseJson(JSON.stringify(value));
   } catch (error) {
     if (error instanceof ApiError) throw error;
