@@ -5,7 +5,16 @@ export { ApiCore, type ApiRequest, NO_PODS, type PodConnector, type Reply } from
 export { writeDurably } from './pki/index.ts';
 export { rotateKey } from './rotate-key.ts';
 export type { Sink, User } from './registry/index.ts';
-export { DamagedLogError } from './store/index.ts';
+export { DamagedLogError, NewerFormatError } from './store/index.ts';
 export { VERSION_INFO } from './version.ts';
 export { InProcessTransport } from './in-process.ts';
 export { TestServer } from './test-server.ts';
+export {
+  type CommandEnd,
+  type CommandOptions,
+  type CommandStreams,
+  type LogOptions,
+  type PodRuntime,
+  podConnector,
+  type TerminalSize,
+} from './streaming/index.ts';

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { ApiServer } from '../apiserver/index.ts';
+import { ApiServer, DamagedLogError, NewerFormatError } from '../apiserver/index.ts';
 import type { Logger } from '../kube/index.ts';
 import { type DataDir, dataDir } from './data-dir.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
@@ -103,6 +103,8 @@ async function startApi(options: EmbeddedOptions, dirs: DataDir): Promise<ApiSer
         { cause: error },
       );
     }
+    if (error instanceof DamagedLogError || error instanceof NewerFormatError)
+      throw new UserError(error.message, { cause: error });
     throw error;
   }
 }

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TestServer } from '../../src/apiserver/index.ts';
+import { type ApiServerOptions, TestServer } from '../../src/apiserver/index.ts';
 
 export interface Run {
   code: number;
@@ -33,8 +33,8 @@ export class Kubectl implements AsyncDisposable {
     this.dir = dir;
   }
 
-  static async start(program: string): Promise<Kubectl> {
-    const server = await TestServer.start();
+  static async start(program: string, options: Partial<ApiServerOptions> = {}): Promise<Kubectl> {
+    const server = await TestServer.start(options);
     const dir = await mkdtemp(join(tmpdir(), 'dispatch-kubectl-'));
     const kubectl = new Kubectl(program, server, dir);
     await kubectl.useToken(server.api.pki.adminToken);

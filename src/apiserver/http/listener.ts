@@ -157,7 +157,8 @@ export class Listener {
         return gone.signal;
       },
     };
-    if (method === 'GET' || method === 'HEAD') return request;
+    // An upgrade has no body: what follows belongs to the other protocol.
+    if (method === 'GET' || method === 'HEAD' || incoming.headers.upgrade !== undefined) return request;
     // Who may do nothing may not make the server buffer anything either.
     if (user === ANONYMOUS) return request;
     request.body = await readAll(incoming);

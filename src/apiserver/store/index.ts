@@ -12,3 +12,4 @@ export {
   WriteFailedError,
 } from './store.ts';
 export { encodeFrame, type LogRecord, scanFrames } from './frame.ts';
+export { NewerFormatError } from './format.ts';

@@ -1,6 +1,7 @@
 import { constants, writevSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkFormat } from './format.ts';
 import { encodeFrame, type LogRecord, scanFrames } from './frame.ts';
 
 const IN_PLACE_BYTES = 16 * 1024;
@@ -39,6 +40,7 @@ export class Log {
 
   static async open(dir: string, visit: (record: LogRecord) => void): Promise<Log> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
+    await checkFormat(dir);
     const files = await segmentFiles(dir);
     const base = files.findLast((file) => file.type === 'base')?.number ?? 0;
     await removeFiles(dir, files, base);

@@ -42,6 +42,10 @@ class Scratch implements AsyncDisposable {
   }
 }
 
+async function logOf(scratch: Scratch): Promise<string> {
+  return (await readdir(scratch.dir)).find((name) => name.endsWith('.log')) ?? '';
+}
+
 function put(store: Store, key: string, text: string, collection = '/configmaps'): Promise<unknown> {
   const expected = store.latest(collection, key)?.revision ?? 0;
   return store.write({ collection, key, expected, encode: (revision) => Buffer.from(`${text}@${revision}`) });
@@ -105,7 +109,7 @@ test('a torn frame at the end is cut off; what came before it stays', async () =
   const store = await scratch.open();
   await put(store, 'a/1', 'one');
   await store.close();
-  const [name = ''] = await readdir(scratch.dir);
+  const name = await logOf(scratch);
   const whole = await readFile(join(scratch.dir, name));
   for (const length of [1, 5, 11, 12, 20, whole.length - 1]) {
     await writeFile(join(scratch.dir, name), whole);
@@ -123,7 +127,7 @@ test('damage in front of acknowledged writes is refused, not skipped', async () 
   await put(store, 'a/1', 'one');
   await put(store, 'a/2', 'two');
   await store.close();
-  const [name = ''] = await readdir(scratch.dir);
+  const name = await logOf(scratch);
   const bytes = await readFile(join(scratch.dir, name));
   bytes[30]! ^= 1;
   await writeFile(join(scratch.dir, name), bytes);
@@ -181,11 +185,20 @@ test('secrets are not readable on disk, and a rotated key still opens the old on
   const store = await scratch.open();
   await put(store, 'a/1', 'hunter2', '/secrets');
   await store.close();
-  const [name = ''] = await readdir(scratch.dir);
+  const name = await logOf(scratch);
   assert.ok(!(await readFile(join(scratch.dir, name))).includes('hunter2'));
   const rotated = await scratch.open({ cipher: new Cipher([KEY, { id: 2, secret: Buffer.alloc(32, 9) }]) });
   assert.equal(String(rotated.get('/secrets', 'a/1')?.bytes), 'hunter2@1');
   await put(rotated, 'a/2', 'swordfish', '/secrets');
   await rotated.close();
   await assert.rejects(scratch.open(), /key 2 .* is missing/);
+});
+
+test('data of a newer version is refused as it is', async () => {
+  await using scratch = await Scratch.make();
+  await put(await scratch.open(), 'a/1', 'one');
+  await writeFile(join(scratch.dir, 'format'), '2\n');
+  await assert.rejects(scratch.open(), /written by a newer version .*format 2, this one knows 1/);
+  await writeFile(join(scratch.dir, 'format'), '1\n');
+  assert.deepEqual(dump(await scratch.open()), ['a/1=one@1']);
 });
