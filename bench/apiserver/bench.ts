@@ -1,4 +1,5 @@
 import type { Row } from '../main.ts';
+import { Connection, requestBytes } from './connection.ts';
 import { client, load, median } from './load.ts';
 import {
   configMap,
@@ -10,7 +11,7 @@ import {
   deployment,
   deployments,
 } from './objects.ts';
-import { type BenchServer, startServer } from './server.ts';
+import { type BenchServer, startBareServer, startServer } from './server.ts';
 import { watchFanOut, watchLatency } from './watch.ts';
 
 const OBJECTS = 10_000;
@@ -24,6 +25,7 @@ export async function benchApiServer(): Promise<Row[]> {
   add('process start → ready, empty store', await startTime(), 'ms', '3,110', '≤ 700');
   await using server = await startServer();
   add('RSS idle', await server.rssMiB(), 'MiB', '301', '≤ 150');
+  await bare(server, add);
   await writes(server, add);
   await reads(server, add);
   await applies(server, add);
@@ -44,6 +46,27 @@ async function startTime(): Promise<number> {
     times.push(server.readyMs);
   }
   return median(times);
+}
+
+/** What a server that does nothing reaches, right before: every other row is to be read against it. */
+async function bare(like: BenchServer, add: Add): Promise<void> {
+  const { server, stop } = await startBareServer(like);
+  const post = (index: number) => ({ method: 'POST', path: configMaps, body: configMap(`bare-${index}`) });
+  await load(server, 16, 5000, post);
+  for (const [connections, count] of [
+    [1, 3000],
+    [16, 15_000],
+    [64, 15_000],
+  ] as const) {
+    add(
+      `bare HTTPS server: POST/s at ${connections}`,
+      await load(server, connections, count, post),
+      '/s',
+      '',
+      '',
+    );
+  }
+  stop();
 }
 
 async function writes(server: BenchServer, add: Add): Promise<void> {
@@ -96,19 +119,14 @@ async function reads(server: BenchServer, add: Add): Promise<void> {
     method: 'DELETE',
     path: `${configMaps}/${index < 2000 ? 'warm' : 'one'}-${index % 2000}`,
   }));
-  const pool = client(server, 1);
+  const connection = await Connection.open(server.url, server.ca);
   const times: number[] = [];
   for (let index = 0; index < 10; index++) {
     const started = performance.now();
-    const answer = await pool.request({
-      method: 'GET',
-      path: configMaps,
-      headers: { authorization: server.authorization },
-    });
-    for await (const _ of answer.body);
+    await connection.request(requestBytes('GET', configMaps, server.authorization));
     times.push(performance.now() - started);
   }
-  await pool.destroy();
+  connection.close();
   add('list of 10,000', median(times), 'ms', '115', '≤ 45');
 }
 

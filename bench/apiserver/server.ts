@@ -13,6 +13,8 @@ export interface BenchServer extends AsyncDisposable {
   authorization: string;
   /** Milliseconds from the start of the process to the first answer of /readyz. */
   readyMs: number;
+  /** Where its keys lie. */
+  pki: string;
   rssMiB: () => Promise<number>;
 }
 
@@ -36,6 +38,7 @@ export async function startServer(): Promise<BenchServer> {
     ca: access.ca ?? '',
     authorization: (await access.authorization?.()) ?? '',
     readyMs,
+    pki: join(root, 'pki'),
     rssMiB: async () => {
       const status = await readFile(`/proc/${pid}/status`, 'utf8');
       return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
@@ -49,4 +52,14 @@ export async function startServer(): Promise<BenchServer> {
       await rm(root, { recursive: true, force: true });
     },
   };
+}
+
+/** The same certificate in front of nothing, in a process of its own. */
+export async function startBareServer(like: BenchServer): Promise<{ server: BenchServer; stop: () => void }> {
+  const script = fileURLToPath(new URL('./bare.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, like.pki], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const port = await new Promise<string>((resolve) => child.stdout.setEncoding('utf8').once('data', resolve));
+  return { server: { ...like, url: `https://127.0.0.1:${port.trim()}` }, stop: () => void child.kill() };
 }

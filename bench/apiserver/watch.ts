@@ -13,7 +13,7 @@ export async function watchLatency(
   const seen = new Map<string, (at: number) => void>();
   const watch = await pool.request({
     method: 'GET',
-    path: `${configMaps}?watch=true&labelSelector=app%3Dbench`,
+    path: `${configMaps}?watch=true`,
     headers,
   });
   void (async () => {

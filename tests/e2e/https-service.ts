@@ -39,13 +39,17 @@ export class HttpsService implements AsyncDisposable {
           clientName: peer?.subject?.CN as string | undefined,
         };
         this.received.push(received);
-        const answer = this.answer(received);
-        response.writeHead(answer.status ?? 200, { 'content-type': 'application/json' });
-        response.end(JSON.stringify(answer.body));
+        void this.hold().then(() => {
+          const answer = this.answer(received);
+          response.writeHead(answer.status ?? 200, { 'content-type': 'application/json' });
+          response.end(JSON.stringify(answer.body));
+        });
       });
     });
   }
 
+  /** What an answer waits for; tests replace it. */
+  hold: () => Promise<void> = async () => undefined;
   /** What it answers; tests replace it. */
   answer: (received: Received) => { status?: number; body: unknown } = () => ({ body: {} });
 

@@ -59,7 +59,8 @@ export async function update(
       `the namespace of the object (${metadata.namespace}) does not match the namespace on the URL (${target.namespace})`,
     );
   }
-  return modify(deps, target, call, () => ({ object: cloneJson(wanted) }));
+  // What a plain update replaces need not be read.
+  return modifyLazily(deps, target, call, () => ({ object: cloneJson(wanted) }));
 }
 
 /** Applies a patch function and brings the result into shape. */
@@ -197,11 +198,17 @@ function pruneLike(value: unknown, decoded: unknown): unknown {
 }
 
 /** Reads, changes and writes until nobody came in between. */
-export async function modify(
+export function modify(deps: RegistryDeps, target: Target, call: Call, change: Changer): Promise<Written> {
+  return modifyLazily(deps, target, call, (read) => change(read()));
+}
+
+type LazyChanger = (read: () => KubeObject) => Change;
+
+async function modifyLazily(
   deps: RegistryDeps,
   target: Target,
   call: Call,
-  change: Changer,
+  change: LazyChanger,
 ): Promise<Written> {
   checkManager(call.fieldManager);
   const stored = storedResource(deps, target.resource);
@@ -224,10 +231,11 @@ async function modifyOnce(
   entry: Entry,
   before: KubeObject,
   call: Call,
-  change: Changer,
+  change: LazyChanger,
 ): Promise<Written> {
   const { resource } = target;
-  const result = change(await fromStored(resource, parseEntry(entry)));
+  const converted = resource.conversion && (await fromStored(resource, parseEntry(entry)));
+  const result = change(() => converted ?? parseEntry(entry));
   const wanted = await toStored(resource, result.object);
   const { resourceVersion, uid } = wanted.metadata;
   if (uid && uid !== before.metadata.uid)
