@@ -33,6 +33,7 @@ const BODY_TIMEOUT_MS = 60_000;
 /** A reader this far behind is slow: the watch stops feeding it until it has caught up. */
 const HIGH_WATER = 256 * 1024;
 const MAX_STREAMS = 1000;
+const REVALIDATE_MS = 2_000;
 
 /** HTTP/1.1 and HTTP/2 over TLS, in front of the API. */
 export class Listener {
@@ -134,7 +135,7 @@ export class Listener {
       if (!long && !this.#inFlight.enter()) throw tooManyRequests();
       try {
         const reply = await this.#options.core.handle(request);
-        code = await this.#send(reply, outgoing, gone);
+        code = await this.#send(reply, outgoing, gone, () => this.#stillGood(incoming, request));
       } finally {
         if (!long) this.#inFlight.leave();
       }
@@ -145,12 +146,12 @@ export class Listener {
   }
 
   async #requestOf(incoming: Incoming, gone: Departure): Promise<ApiRequest> {
-    const socket = (
-      incoming instanceof Http2ServerRequest ? incoming.stream.session?.socket : incoming.socket
-    ) as TLSSocket | undefined;
     const url = incoming.url ?? '/';
     const mark = url.indexOf('?');
-    const user = await this.#options.authenticator.authenticate(incoming.headers.authorization ?? '', socket);
+    const user = await this.#options.authenticator.authenticate(
+      incoming.headers.authorization ?? '',
+      socketOf(incoming),
+    );
     const method = incoming.method ?? 'GET';
     const request: ApiRequest = {
       method,
@@ -170,13 +171,44 @@ export class Listener {
     return request;
   }
 
-  async #send(reply: Reply, outgoing: Outgoing, gone: Departure): Promise<number> {
-    if ('start' in reply)
+  async #send(
+    reply: Reply,
+    outgoing: Outgoing,
+    gone: Departure,
+    stillGood: () => Promise<boolean>,
+  ): Promise<number> {
+    if ('start' in reply) {
+      this.#revalidate(outgoing, stillGood);
       return this.#stream(reply.status, reply.headers, reply.start, outgoing, gone.signal);
+    }
     const headers = { ...reply.headers, 'content-length': Buffer.byteLength(reply.body) };
     outgoing.writeHead(reply.status, headers);
     outgoing.end(reply.body);
     return reply.status;
+  }
+
+  /** Whether the identity that opened a stream is the same still: its token may have been revoked. */
+  async #stillGood(incoming: Incoming, request: ApiRequest): Promise<boolean> {
+    try {
+      const user = await this.#options.authenticator.authenticate(
+        incoming.headers.authorization ?? '',
+        socketOf(incoming),
+      );
+      return user.name === request.user.name;
+    } catch {
+      return false;
+    }
+  }
+
+  /** What stays open outlives its first check: it is looked at again and again. */
+  #revalidate(stream: Outgoing | Duplex, stillGood: () => Promise<boolean>): void {
+    const timer = setInterval(() => {
+      void stillGood().then((good) => {
+        if (!good) stream.destroy();
+      });
+    }, REVALIDATE_MS);
+    timer.unref();
+    stream.once('close', () => clearInterval(timer));
   }
 
   async #stream(
@@ -254,6 +286,11 @@ export class Listener {
       );
     }
   }
+}
+
+function socketOf(incoming: Incoming): TLSSocket | undefined {
+  const socket = incoming instanceof Http2ServerRequest ? incoming.stream.session?.socket : incoming.socket;
+  return socket as TLSSocket | undefined;
 }
 
 /** Requests that stay open do not count against the limit of those that answer at once. */
