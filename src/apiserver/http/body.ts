@@ -5,6 +5,8 @@ import { type ApiRequest, headerOf } from './request.ts';
 export const MAX_BODY = 3 * 1024 * 1024;
 const MAX_DEPTH = 256;
 const FORBIDDEN_KEY = '__proto__';
+/** The forbidden key may be spelt with escapes. */
+const ESCAPED_UNDERSCORE = '\\u005';
 
 const JSON_TYPES = new Set([
   '',
@@ -53,14 +55,26 @@ export function parseYamlBody(body: Buffer): unknown {
 }
 
 export function parseJson(text: string): unknown {
-  if (text.length > MAX_DEPTH) checkDepth(text);
-  const hasForbidden = text.includes(FORBIDDEN_KEY) || text.includes('\\u005f') || text.includes('\\u005F');
+  if (text.length > MAX_DEPTH && hasManyBrackets(text)) checkDepth(text);
+  const hasForbidden = text.includes(FORBIDDEN_KEY) || text.includes(ESCAPED_UNDERSCORE);
   try {
     return hasForbidden ? JSON.parse(text, refuseForbidden) : JSON.parse(text);
   } catch (error) {
     if (error instanceof ApiError) throw error;
     throw new ApiError('BadRequest', `The body is not valid JSON: ${firstLine(error)}`, undefined, error);
   }
+}
+
+/** Fewer brackets than the limit cannot be nested deeper than it: most bodies need no closer look. */
+function hasManyBrackets(text: string): boolean {
+  let count = 0;
+  for (const bracket of ['{', '[']) {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
+      count += 1;
+      if (count > MAX_DEPTH) return true;
+    }
+  }
+  return false;
 }
 
 /** Deep nesting would overflow the stack of everything that walks the value. */
