@@ -22,6 +22,7 @@ import { Catalog } from './catalog.ts';
 import {
   AggregatedRoles,
   ApiServiceStatus,
+  EventExpiry,
   GarbageCollector,
   NamespaceController,
   QuotaStatus,
@@ -200,6 +201,7 @@ export class ApiServer {
     new NamespaceController(registry, this.pki.caCertificate, log).start(signal);
     new AggregatedRoles(registry, log).start(signal);
     new QuotaStatus(registry, log).start(signal);
+    new EventExpiry(registry, log).start(signal);
     new ApiServiceStatus(registry, aggregation, log).start(signal);
   }
 }

@@ -122,6 +122,16 @@ for (const program of KUBECTLS.length > 0 ? KUBECTLS : ['kubectl']) {
         `create rolebinding more --clusterrole=admin --serviceaccount=default:robot ${as}`,
       );
       assert.match(escalate.stderr, /forbidden/);
+      const { clientVersion } = JSON.parse(await kubectl.ok('version --client -o json')) as {
+        clientVersion: { minor: string };
+      };
+      if (Number.parseInt(clientVersion.minor, 10) >= 28) {
+        assert.match(
+          await kubectl.ok('auth whoami'),
+          /Username\s+dispatch-admin\nGroups\s+\[system:masters system:authenticated\]/,
+        );
+        assert.match(await kubectl.ok('create token robot --duration=20m'), /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/);
+      }
       const { client } = kubectl.server;
       const review = await client.raw<{ status: { token: string } }>({
         method: 'POST',

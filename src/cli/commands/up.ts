@@ -16,11 +16,6 @@ import { createLogger, LOG_LEVELS, type LogFormat } from '../logger.ts';
 
 interface UpFlags {
   apiPort: number;
-  httpPort: number;
-  httpsPort: number;
-  registryPort: number;
-  runtime: string;
-  demo: boolean;
   detach?: boolean;
   logFormat: LogFormat;
   logLevel: string;
@@ -34,15 +29,6 @@ export function registerUp(program: Command, environment: Environment): void {
     .command('up')
     .description('Start the platform on this machine.')
     .option('--api-port <port>', 'port of the Kubernetes API, 0 for a free one', parsePort, 7443)
-    .option('--http-port <port>', 'port of the gateway for HTTP', parsePort, 8081)
-    .option('--https-port <port>', 'port of the gateway for HTTPS', parsePort, 8444)
-    .option('--registry-port <port>', 'port of the image registry', parsePort, 7050)
-    .addOption(
-      new Option('--runtime <name>', 'what runs containers')
-        .choices(['auto', 'sandbox', 'docker', 'process'])
-        .default('auto'),
-    )
-    .option('--no-demo', 'leave out the sample project of the first run')
     .option('--detach', 'return when the server is ready, and leave it running')
     .addOption(
       new Option('--log-format <format>', 'how log lines look').choices(['pretty', 'json']).default('pretty'),
