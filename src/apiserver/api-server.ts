@@ -33,7 +33,7 @@ import { ApiCore, Listener, NO_PODS, type PodConnector } from './http/index.ts';
 import { type Builtins, builtinKinds, ENCRYPTED_COLLECTIONS } from './kinds/index.ts';
 import { RequestMetrics } from './metrics.ts';
 import { loadPki, type Pki, readPkiFiles } from './pki/index.ts';
-import { AppliedMemory, ChunkCache, type RegistryDeps } from './registry/index.ts';
+import { AppliedMemory, ChunkCache, type RegistryDeps, Turns } from './registry/index.ts';
 import { Cipher, type HistoryLimits, Store } from './store/index.ts';
 import { serviceResolver } from './service-resolver.ts';
 import { VERSION_INFO } from './version.ts';
@@ -99,6 +99,7 @@ export class ApiServer {
       admission,
       chunks: new ChunkCache(),
       applied: new AppliedMemory(),
+      turns: new Turns(),
       now,
     };
     const tokens = new ServiceAccountTokens(pki.accountKey, store, now);

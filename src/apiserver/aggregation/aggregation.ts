@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { Agent, request as httpRequest } from 'undici';
 import { ApiError, isRecord, type KubeObject } from '../../kube/index.ts';
+import { forwardedBody, forwardedHeaders, pour } from '../http/forward.ts';
 import type { ApiRequest, Reply, RequestInfo, Upgrade } from '../http/request.ts';
 import { at, listAt, textAt } from '../kinds/index.ts';
-import { parseEntry, type Sink, SYSTEM_USER, type User } from '../registry/index.ts';
+import { parseEntry, SYSTEM_USER, type User } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 
 /** An API group that another part of this process serves. */
@@ -27,18 +28,6 @@ export interface AggregationOptions {
 const COLLECTION = 'apiregistration.k8s.io/apiservices';
 const TIMEOUT_MS = 30_000;
 const PROBE_TIMEOUT_MS = 5_000;
-const HOP_HEADERS = new Set([
-  'connection',
-  'keep-alive',
-  'transfer-encoding',
-  'upgrade',
-  'te',
-  'trailer',
-  'host',
-  'content-length',
-  'authorization',
-  'expect',
-]);
 
 /** Sends the groups that an APIService names to where they are served. */
 export class Aggregation {
@@ -158,20 +147,7 @@ export class Aggregation {
   async #forward(service: KubeObject, request: ApiRequest): Promise<Reply> {
     try {
       const { statusCode, headers, body } = await this.#call(service, request);
-      const kept = Object.fromEntries(
-        Object.entries(headers).filter(([name, value]) => value !== undefined && !HOP_HEADERS.has(name)),
-      ) as Record<string, string | string[]>;
-      return {
-        status: statusCode,
-        headers: kept,
-        start: async (sink: Sink) => {
-          for await (const chunk of body) {
-            if (sink.signal.aborted) break;
-            if (!sink.write(chunk as Buffer)) await new Promise<void>((ready) => sink.onDrain(ready));
-          }
-          sink.end();
-        },
-      };
+      return { status: statusCode, headers: forwardedHeaders(headers), start: (sink) => pour(body, sink) };
     } catch (error) {
       if (error instanceof ApiError) throw error;
       throw new ApiError(
@@ -186,20 +162,11 @@ export class Aggregation {
   async #call(service: KubeObject, request: ApiRequest) {
     const { dispatcher, origin } = this.#agent(service);
     const query = request.query.size > 0 ? `?${request.query}` : '';
-    const headers = Object.fromEntries(
-      Object.entries(request.headers).filter(
-        ([name, value]) =>
-          value !== undefined &&
-          !name.startsWith(':') &&
-          !name.startsWith('x-remote-') &&
-          !HOP_HEADERS.has(name),
-      ),
-    );
     return httpRequest(`${origin}${request.path}${query}`, {
       dispatcher,
       method: request.method as 'GET',
-      headers: { ...headers, ...identityHeaders(request.user) },
-      body: Buffer.isBuffer(request.body) && request.method !== 'GET' ? request.body : null,
+      headers: { ...forwardedHeaders(request.headers), ...identityHeaders(request.user) },
+      body: forwardedBody(request),
       signal: request.signal,
       headersTimeout: TIMEOUT_MS,
     });

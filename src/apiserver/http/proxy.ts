@@ -1,26 +1,11 @@
 import { BlockList, isIP } from 'node:net';
-import type { Readable } from 'node:stream';
 import { request as httpRequest } from 'undici';
 import { ApiError, type KubeObject } from '../../kube/index.ts';
 import { at, listAt, textAt } from '../kinds/index.ts';
-import { notFound, objectKey, parseEntry, type RegistryDeps, type Sink } from '../registry/index.ts';
+import { notFound, objectKey, parseEntry, type RegistryDeps } from '../registry/index.ts';
+import { forwardedBody, forwardedHeaders, pour } from './forward.ts';
 import type { ApiRequest, Reply, RequestInfo } from './request.ts';
 
-/** Headers that belong to one connection, or carry a credential that the target must not see. */
-const NOT_FORWARDED = new Set([
-  'connection',
-  'keep-alive',
-  'transfer-encoding',
-  'upgrade',
-  'te',
-  'trailer',
-  'proxy-connection',
-  'host',
-  'content-length',
-  'authorization',
-  'cookie',
-  'expect',
-]);
 const PROXY_TIMEOUT_MS = 60_000;
 
 const blocked = new BlockList();
@@ -102,30 +87,17 @@ function hostOf(address: string): string {
 
 async function forward(origin: string, request: ApiRequest, info: RequestInfo): Promise<Reply> {
   const query = request.query.size > 0 ? `?${request.query}` : '';
-  const headers = Object.fromEntries(
-    Object.entries(request.headers).filter(
-      ([name, value]) => value !== undefined && !name.startsWith(':') && !NOT_FORWARDED.has(name),
-    ),
-  );
   try {
     const answer = await httpRequest(`${origin}/${info.rest}${query}`, {
       method: request.method as 'GET',
-      headers,
-      body:
-        Buffer.isBuffer(request.body) && request.method !== 'GET' && request.method !== 'HEAD'
-          ? request.body
-          : null,
+      headers: forwardedHeaders(request.headers),
+      body: forwardedBody(request),
       signal: AbortSignal.any([request.signal, AbortSignal.timeout(PROXY_TIMEOUT_MS)]),
     });
-    const replyHeaders = Object.fromEntries(
-      Object.entries(answer.headers).filter(
-        ([name, value]) => value !== undefined && !NOT_FORWARDED.has(name),
-      ),
-    ) as Record<string, string | string[]>;
     return {
       status: answer.statusCode,
-      headers: replyHeaders,
-      start: async (sink) => pipe(answer.body, sink),
+      headers: forwardedHeaders(answer.headers),
+      start: (sink) => pour(answer.body, sink),
     };
   } catch (error) {
     throw new ApiError(
@@ -135,12 +107,4 @@ async function forward(origin: string, request: ApiRequest, info: RequestInfo): 
       error,
     );
   }
-}
-
-async function pipe(body: Readable, sink: Sink): Promise<void> {
-  for await (const chunk of body) {
-    if (sink.signal.aborted) break;
-    if (!sink.write(chunk as Buffer)) await new Promise<void>((ready) => sink.onDrain(ready));
-  }
-  sink.end();
 }

@@ -4,6 +4,7 @@ import type { Resource } from '../kinds/index.ts';
 import { ConflictError, type Entry, type Store, type Write, WriteFailedError } from '../store/index.ts';
 import { encodeObject, parseEntry } from './codec.ts';
 import type { Admission } from './context.ts';
+import type { Turns } from './turns.ts';
 import type { AppliedMemory } from './update.ts';
 import type { ChunkCache } from './watch.ts';
 
@@ -14,6 +15,7 @@ export interface RegistryDeps {
   admission: Admission;
   chunks: ChunkCache;
   applied: AppliedMemory;
+  turns: Turns;
   /** Milliseconds since the epoch. */
   now: () => number;
 }

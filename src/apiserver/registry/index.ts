@@ -35,3 +35,4 @@ export {
 } from './update.ts';
 export { renderEntry, renderWritten, type View } from './views.ts';
 export { ChunkCache, parseWatchQuery, type Sink, Watch } from './watch.ts';
+export { Turns } from './turns.ts';

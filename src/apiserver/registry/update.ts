@@ -212,15 +212,22 @@ async function modifyLazily(
 ): Promise<Written> {
   checkManager(call.fieldManager);
   const stored = storedResource(deps, target.resource);
-  for (let attempt = 0; ; attempt++) {
-    const found = readLatest(deps, stored, objectKey(target.namespace, target.name));
-    if (found === undefined) throw notFound(target.resource, target.name);
-    try {
-      return await modifyOnce(deps, target, stored, found.entry, found.object, call, change);
-    } catch (error) {
-      if (!(error instanceof Outrun)) throw error;
-      if (attempt === RETRIES) throw conflict(target);
+  const key = objectKey(target.namespace, target.name);
+  let endTurn: (() => void) | undefined;
+  try {
+    for (let attempt = 0; ; attempt++) {
+      const found = readLatest(deps, stored, key);
+      if (found === undefined) throw notFound(target.resource, target.name);
+      try {
+        return await modifyOnce(deps, target, stored, found.entry, found.object, call, change);
+      } catch (error) {
+        if (!(error instanceof Outrun)) throw error;
+        if (attempt === RETRIES) throw conflict(target);
+      }
+      endTurn ??= await deps.turns.take(`${stored.collection}\0${key}`);
     }
+  } finally {
+    endTurn?.();
   }
 }
 

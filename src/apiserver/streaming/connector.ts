@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { ApiError, type KubeObject } from '../../kube/index.ts';
+import { pour } from '../http/forward.ts';
 import { type ApiRequest, headerOf, isTrue, type Reply, type Upgrade } from '../http/request.ts';
 import type { PodConnector } from '../http/subresources.ts';
-import type { Sink } from '../registry/index.ts';
 import { commandRequest, containerOf } from './command.ts';
 import type { LogOptions, PodRuntime } from './runtime.ts';
 import { spdyCommand, spdyPortForward } from './spdy-session.ts';
@@ -59,16 +59,8 @@ async function logs(
   return {
     status: 200,
     headers: { 'content-type': 'text/plain' },
-    start: async (sink) => pump(await runtime.logs(pod, options, sink.signal), sink),
+    start: async (sink) => pour(await runtime.logs(pod, options, sink.signal), sink),
   };
-}
-
-async function pump(chunks: AsyncIterable<Buffer | string>, sink: Sink): Promise<void> {
-  for await (const chunk of chunks) {
-    if (sink.signal.aborted) break;
-    if (!sink.write(chunk)) await new Promise<void>((ready) => sink.onDrain(ready));
-  }
-  sink.end();
 }
 
 function logOptions(pod: KubeObject, query: URLSearchParams, now: () => number): LogOptions {
