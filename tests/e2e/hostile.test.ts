@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { IncomingHttpHeaders } from 'node:http';
 import { request } from 'node:https';
 import { connect } from 'node:tls';
 import { after, before, describe, test } from 'node:test';
@@ -8,6 +9,7 @@ import { TestServer } from '../../src/apiserver/index.ts';
 interface Answer {
   status: number;
   text: string;
+  headers: IncomingHttpHeaders;
 }
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
@@ -44,7 +46,7 @@ describe('hostile input', () => {
           answer.setEncoding('utf8').on('data', (chunk: string) => {
             text += chunk;
           });
-          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text, headers: answer.headers }));
         },
       );
       call.on('error', reject);
@@ -53,7 +55,7 @@ describe('hostile input', () => {
   }
 
   /** Whatever was sent: an answer below 500, and a well-formed Status when it is a refusal. */
-  function wellFormed({ status, text }: Answer, sent: unknown): void {
+  function wellFormed({ status, text }: Pick<Answer, 'status' | 'text'>, sent: unknown): void {
     assert.ok(status >= 200 && status < 500, `${status} ${text} for ${JSON.stringify(sent)}`);
     if (status < 400) return;
     const answer = JSON.parse(text) as Record<string, unknown>;
@@ -315,6 +317,26 @@ describe('hostile input', () => {
         .join('\n');
     assert.equal((await send('POST', MAPS, bomb, 'application/yaml')).status, 400);
     await stillWell();
+  });
+
+  test('unknown and repeated fields: refused, warned of or dropped, as the client asks', async () => {
+    const body = (name: string): string => `{"metadata":{"name":"${name}"},"data":{"a":"1","a":"2"},"odd":1}`;
+    const strict = await send('POST', `${MAPS}?fieldValidation=Strict`, body('strict'));
+    assert.equal(strict.status, 400);
+    assert.match(strict.text, /strict decoding error: duplicate field \\"data\.a\\"/);
+    assert.match(
+      (await send('POST', `${MAPS}?fieldValidation=Strict`, '{"metadata":{"name":"s"},"odd":1}')).text,
+      /unknown field \\"odd\\"/,
+    );
+    const warned = await send('POST', MAPS, body('warned'));
+    assert.equal(warned.status, 201);
+    assert.match(
+      String(warned.headers['warning']),
+      /299 - "duplicate field \\"data\.a\\"".*299 - "unknown field \\"odd\\""/,
+    );
+    const silent = await send('POST', `${MAPS}?fieldValidation=Ignore`, body('silent'));
+    assert.equal(silent.headers['warning'], undefined);
+    assert.deepEqual(JSON.parse(silent.text).data, { a: '2' });
   });
 
   test('bytes that are no HTTP, and handshakes that never end, disturb nobody', async () => {

@@ -156,3 +156,27 @@ test('a hundred clients that change one object at once lose no change', async ()
     `only one may build on version ${version}`,
   );
 });
+
+test('what every namespace has comes back when it is deleted', async () => {
+  await using server = await TestServer.start();
+  const { client } = server;
+  for (const [plural, name] of [
+    ['serviceaccounts', 'default'],
+    ['configmaps', 'kube-root-ca.crt'],
+  ] as const) {
+    const ref = { ...CONFIG_MAPS, plural };
+    const fieldSelector = `metadata.name=${name}`;
+    const { metadata } = await client.list(ref, { namespace: 'default', fieldSelector });
+    await client.delete(ref, 'default', name);
+    const seen: string[] = [];
+    for await (const event of client.watch(ref, {
+      namespace: 'default',
+      fieldSelector,
+      resourceVersion: metadata.resourceVersion ?? '',
+    })) {
+      seen.push(event.type);
+      if (event.type === 'ADDED') break;
+    }
+    assert.deepEqual(seen, ['DELETED', 'ADDED']);
+  }
+});

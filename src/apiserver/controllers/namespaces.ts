@@ -49,22 +49,25 @@ export class NamespaceController {
       cursor = this.#deps.store.revision;
       for (const name of names) void this.#reconcile(name, signal);
     };
-    const accounts = this.#deps.store.shelf('/serviceaccounts');
-    let accountCursor = cursor;
-    const restore = (): void => {
-      const gone = accounts.history
-        .since(accountCursor)
-        .filter((event) => event.removed && event.key.endsWith('/default'));
-      accountCursor = this.#deps.store.revision;
-      for (const event of gone) void this.#reconcile(event.key.split('/')[0]!, signal);
-    };
-    this.#deps.store.shelf(COLLECTION).listeners.add(follow);
-    accounts.listeners.add(restore);
-    signal.addEventListener('abort', () => {
-      this.#deps.store.shelf(COLLECTION).listeners.delete(follow);
-      accounts.listeners.delete(restore);
-    });
+    const { listeners } = this.#deps.store.shelf(COLLECTION);
+    listeners.add(follow);
+    signal.addEventListener('abort', () => listeners.delete(follow), { once: true });
+    this.#restore('/serviceaccounts', '/default', signal);
+    this.#restore('/configmaps', '/kube-root-ca.crt', signal);
     sync();
+  }
+
+  /** What every namespace has comes back when somebody deletes it. */
+  #restore(collection: string, suffix: string, signal: AbortSignal): void {
+    const { listeners, history } = this.#deps.store.shelf(collection);
+    let cursor = this.#deps.store.revision;
+    const follow = (): void => {
+      const gone = history.since(cursor).filter((event) => event.removed && event.key.endsWith(suffix));
+      cursor = this.#deps.store.revision;
+      for (const event of gone) void this.#reconcile(event.key.slice(0, -suffix.length), signal);
+    };
+    listeners.add(follow);
+    signal.addEventListener('abort', () => listeners.delete(follow), { once: true });
   }
 
   async #reconcile(name: string, signal: AbortSignal): Promise<void> {

@@ -17,6 +17,7 @@ import {
   readScale,
   remove,
   renderWritten,
+  reportProblems,
   select,
   type Target,
   update,
@@ -27,6 +28,7 @@ import {
 } from '../registry/index.ts';
 import { mediaType, parseJson, parseYamlBody, readBody } from './body.ts';
 import { viewFor } from './negotiate.ts';
+import { duplicateFields } from './duplicate-fields.ts';
 import { callOf, warningHeaders } from './options.ts';
 import { type ApiRequest, isTrue, type Reply, type RequestInfo } from './request.ts';
 
@@ -131,11 +133,24 @@ async function watchHandler({ deps, request, info, resource, view }: ResourceCal
   };
 }
 
+/** The body, with what is wrong in its text itself reported as the caller asked. */
+function objectBody(resource: Resource, request: ApiRequest, call: Call): unknown {
+  const body = readBody(request);
+  const isText = Buffer.isBuffer(request.body) && !mediaType(request).includes('yaml');
+  if (call.fieldValidation === 'Ignore' || !isText) return body;
+  reportProblems(
+    resource,
+    duplicateFields(String(request.body)).map((path) => `duplicate field "${path}"`),
+    call,
+  );
+  return body;
+}
+
 async function createHandler({ deps, request, info, resource, view }: ResourceCall): Promise<Reply> {
   const call = callOf(request);
   if (resource.namespaced && info.namespace === '')
     throw new ApiError('BadRequest', `${resource.kind} objects live in a namespace: name one in the path.`);
-  const written = await create(deps, resource, info.namespace, readBody(request), call);
+  const written = await create(deps, resource, info.namespace, objectBody(resource, request, call), call);
   return replyWith(resource, view, written, call, 201);
 }
 
@@ -143,7 +158,7 @@ async function updateHandler(resourceCall: ResourceCall): Promise<Reply> {
   const { deps, request, resource, view } = resourceCall;
   const call = callOf(request);
   const target = targetOf(resourceCall);
-  const body = readBody(request);
+  const body = objectBody(resource, request, call);
   if (target.subresource === 'scale')
     return scaleReply(await writeScale(deps, target, () => body, call), call);
   return replyWith(resource, view, await update(deps, target, body, call), call);

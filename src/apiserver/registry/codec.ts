@@ -83,7 +83,20 @@ export function shape(
   decode(schema, body, '', findings);
   if (findings.mistyped.length > 0) throw mistyped(resource, body, findings.mistyped);
   if (findings.unknown.length === 0 || call.fieldValidation === 'Ignore') return;
-  const texts = findings.unknown.map((path) => `unknown field "${path}"`);
+  reportProblems(
+    resource,
+    findings.unknown.map((path) => `unknown field "${path}"`),
+    call,
+  );
+}
+
+/** Warns of what is odd about a body, or refuses it, as the caller asked. */
+export function reportProblems(
+  resource: Pick<Resource, 'kind' | 'version'>,
+  texts: readonly string[],
+  call: Call,
+): void {
+  if (texts.length === 0) return;
   if (call.fieldValidation === 'Warn') {
     call.warnings.push(...texts);
     return;

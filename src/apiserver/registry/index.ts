@@ -1,4 +1,4 @@
-export { decodeObject, encodeObject, invalid, notFound, parseEntry, shape } from './codec.ts';
+export { decodeObject, encodeObject, invalid, notFound, parseEntry, reportProblems, shape } from './codec.ts';
 export {
   type Admission,
   type Attributes,
