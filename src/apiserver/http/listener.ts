@@ -33,6 +33,8 @@ const BODY_TIMEOUT_MS = 60_000;
 /** A reader this far behind is slow: the watch stops feeding it until it has caught up. */
 const HIGH_WATER = 256 * 1024;
 const MAX_STREAMS = 1000;
+const LARGE_BODY = 1024 * 1024;
+const PIECE = 256 * 1024;
 const REVALIDATE_MS = 2_000;
 
 /** HTTP/1.1 and HTTP/2 over TLS, in front of the API. */
@@ -183,7 +185,8 @@ export class Listener {
     }
     const headers = { ...reply.headers, 'content-length': Buffer.byteLength(reply.body) };
     outgoing.writeHead(reply.status, headers);
-    outgoing.end(reply.body);
+    if (reply.body.length > LARGE_BODY) await sendLarge(reply.body, outgoing);
+    else outgoing.end(reply.body);
     return reply.status;
   }
 
@@ -286,6 +289,19 @@ export class Listener {
       );
     }
   }
+}
+
+/** In pieces, so that the other side reads while the rest is still being encrypted. */
+async function sendLarge(body: Buffer | string, outgoing: Outgoing): Promise<void> {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  for (let at = 0; at < bytes.length && !outgoing.destroyed; at += PIECE) {
+    if (outgoing.write(bytes.subarray(at, at + PIECE))) continue;
+    await new Promise<void>((ready) => {
+      outgoing.once('drain', ready);
+      outgoing.once('close', ready);
+    });
+  }
+  outgoing.end();
 }
 
 function socketOf(incoming: Incoming): TLSSocket | undefined {
