@@ -85,6 +85,7 @@ async function stream(
     },
     destroy: (_, callback) => {
       gone.abort();
+      drained?.();
       callback(null);
     },
   });

@@ -231,7 +231,7 @@ export class Listener {
         outgoing.write(chunk);
         return outgoing.writableLength < HIGH_WATER;
       },
-      onDrain: (ready) => void outgoing.once('drain', ready),
+      onDrain: (ready) => void drained(outgoing).then(ready),
       end: () => {
         begin();
         outgoing.end();
@@ -295,13 +295,20 @@ export class Listener {
 async function sendLarge(body: Buffer | string, outgoing: Outgoing): Promise<void> {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   for (let at = 0; at < bytes.length && !outgoing.destroyed; at += PIECE) {
-    if (outgoing.write(bytes.subarray(at, at + PIECE))) continue;
-    await new Promise<void>((ready) => {
-      outgoing.once('drain', ready);
-      outgoing.once('close', ready);
-    });
+    if (!outgoing.write(bytes.subarray(at, at + PIECE))) await drained(outgoing);
   }
   outgoing.end();
+}
+
+/** Resolves when the reader has caught up, or is gone. */
+function drained(outgoing: Outgoing): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      outgoing.off('drain', done).off('close', done);
+      resolve();
+    };
+    outgoing.on('drain', done).on('close', done);
+  });
 }
 
 function socketOf(incoming: Incoming): TLSSocket | undefined {

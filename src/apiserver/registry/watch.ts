@@ -6,7 +6,10 @@ import type { RegistryDeps } from './deps.ts';
 import { type ListQuery, matches, parseRevision, past, select, tooNew } from './read.ts';
 import { objectsOf, type View, viewOf } from './views.ts';
 
-/** Where a watch writes. `write` returns false when the reader is slow; `onDrain` tells when it is ready. */
+/**
+ * Where a watch writes. `write` returns false when the reader is slow; `onDrain` calls back when it is ready
+ * for more, or gone.
+ */
 export interface Sink {
   write: (chunk: Buffer | string) => boolean;
   onDrain: (ready: () => void) => void;
