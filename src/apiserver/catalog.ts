@@ -41,8 +41,12 @@ export class Catalog {
     return [...this.#byPath.values()];
   }
 
-  hasGroupVersion(group: string, version: string): boolean {
-    return this.all().some((resource) => resource.group === group && resource.version === version);
+  /** The resource in whose version the objects of a collection are stored. */
+  storedIn(collection: string): Resource | undefined {
+    for (const resource of this.#byPath.values()) {
+      if (resource.collection === collection && resource.conversion === undefined) return resource;
+    }
+    return undefined;
   }
 
   /** Groups with their versions, the preferred one first. */

@@ -73,6 +73,21 @@ test('a binding puts a pod on a node once, and only then its deletion waits for 
     });
   await bind('one');
   await assert.rejects(bind('two'), (error) => error instanceof ApiError && error.code === 409);
+  const move = { spec: { nodeName: 'three' } };
+  await assert.rejects(
+    client.patch(core('pods'), { namespace: 'default', name: 'p' }, 'merge', move),
+    /pod updates may not change fields/,
+  );
+  const bound = await client.get<KubeObject & { spec: { containers: object[] } }>(
+    core('pods'),
+    'default',
+    'p',
+  );
+  // The order of keys means nothing.
+  bound.spec.containers = bound.spec.containers.map((item) =>
+    Object.fromEntries(Object.entries(item).reverse()),
+  );
+  await client.update(core('pods'), bound);
   await client.delete(core('pods'), 'default', 'p');
   const leaving = await client.get<KubeObject>(core('pods'), 'default', 'p');
   assert.equal(leaving.metadata.deletionGracePeriodSeconds, 30);

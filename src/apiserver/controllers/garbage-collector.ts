@@ -164,9 +164,7 @@ export class GarbageCollector {
 
   async #process(place: Place): Promise<void> {
     const entry = this.#deps.store.latest(place.collection, place.key);
-    const resource = this.#deps.catalog
-      .all()
-      .find((item) => item.collection === place.collection && item.conversion === undefined);
+    const resource = this.#deps.catalog.storedIn(place.collection);
     if (entry === undefined || resource === undefined) return;
     const object = parseEntry(entry);
     const finalizers = object.metadata.finalizers ?? [];
@@ -212,9 +210,7 @@ export class GarbageCollector {
       const reference = object?.metadata.ownerReferences?.find((item) => item.uid === owner.metadata.uid);
       if (object === undefined || reference === undefined) continue;
       if (reference.blockOwnerDeletion === true) blocking.push(dependent);
-      const kind = this.#deps.catalog
-        .all()
-        .find((item) => item.collection === dependent.collection && item.conversion === undefined);
+      const kind = this.#deps.catalog.storedIn(dependent.collection);
       if (kind === undefined || object.metadata.deletionTimestamp !== undefined) continue;
       const others = (object.metadata.ownerReferences ?? []).filter(
         (item) => item !== reference && this.#liveOwner(item, dependent.key) !== undefined,
@@ -242,9 +238,7 @@ export class GarbageCollector {
   async #orphan(resource: Resource, owner: KubeObject): Promise<void> {
     for (const dependent of [...(this.#dependents.get(owner.metadata.uid ?? '')?.values() ?? [])]) {
       const entry = this.#deps.store.latest(dependent.collection, dependent.key);
-      const kind = this.#deps.catalog
-        .all()
-        .find((item) => item.collection === dependent.collection && item.conversion === undefined);
+      const kind = this.#deps.catalog.storedIn(dependent.collection);
       if (entry === undefined || kind === undefined) continue;
       const object = parseEntry(entry);
       const references = (object.metadata.ownerReferences ?? []).filter(

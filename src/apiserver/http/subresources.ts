@@ -13,7 +13,6 @@ import {
   selectorOf,
   shape,
   type Target,
-  update,
 } from '../registry/index.ts';
 import { readBody } from './body.ts';
 import type { CoreDeps } from './core.ts';
@@ -204,25 +203,18 @@ async function finalize(
   return reply(written.object, 200);
 }
 
-/** Parts of a pod's spec that may change through a subresource only. */
-async function specSubresource(
+/** Parts of a pod's spec that change through a subresource of their own. */
+function specSubresource(
   deps: CoreDeps,
   request: ApiRequest,
   info: RequestInfo,
   resource: Resource,
 ): Promise<Reply> {
-  onlyVerb(info, 'get', 'update', 'patch');
-  if (info.verb === 'update') {
-    const target: Target = {
-      resource,
-      namespace: info.namespace,
-      name: info.name,
-      subresource: info.subresource,
-    };
-    const call = callOf(request);
-    return reply((await update(deps.registry, target, readBody(request), call)).object, 200);
-  }
   return handleResource(deps.registry, request, info, resource);
+}
+
+function success(): Reply {
+  return reply({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }, 201);
 }
 
 async function bind(
@@ -250,7 +242,7 @@ async function bind(
       );
     return { object: { ...pod, spec: { ...(isRecord(pod['spec']) ? pod['spec'] : {}), nodeName: node } } };
   });
-  return reply({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }, 201);
+  return success();
 }
 
 /** Deletes a pod unless a disruption budget says that too few would be left. */
@@ -298,5 +290,5 @@ async function evict(
     },
     call,
   );
-  return reply({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 }, 201);
+  return success();
 }

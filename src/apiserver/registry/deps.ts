@@ -49,11 +49,7 @@ function remembered<A, R>(compute: (argument: A) => R): (argument: A) => R {
 /** The version of the resource in which its objects are stored. */
 export function storedResource(deps: RegistryDeps, resource: Resource): Resource {
   if (resource.conversion === undefined) return resource;
-  const all = deps.catalog.all();
-  return (
-    all.find((other) => other.collection === resource.collection && other.conversion === undefined) ??
-    resource
-  );
+  return deps.catalog.storedIn(resource.collection) ?? resource;
 }
 
 export async function toStored(resource: Resource, object: KubeObject): Promise<KubeObject> {

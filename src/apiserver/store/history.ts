@@ -14,10 +14,6 @@ export interface ChangeEvent {
 export class History {
   #events: ChangeEvent[] = [];
 
-  get length(): number {
-    return this.#events.length;
-  }
-
   add(event: ChangeEvent): void {
     this.#events.push(event);
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isRecord, type KubeObject } from '../../../kube/index.ts';
 import type { FieldError } from '../../schema/index.ts';
 import { at, listAt, textAt } from '../columns.ts';
@@ -118,20 +119,25 @@ const MUTABLE = new Set([
   'tolerations',
   'terminationGracePeriodSeconds',
   'schedulingGates',
-  'nodeName',
   'ephemeralContainers',
 ]);
 
-function frozenSpec(pod: KubeObject): string {
+/** What of a pod's spec must stay as it is. A node is chosen once: from then on it belongs to that. */
+function frozenSpec(pod: KubeObject, hasNode: boolean): unknown {
   const spec = isRecord(pod['spec']) ? pod['spec'] : {};
   const withoutImages = (list: unknown): unknown =>
     Array.isArray(list)
       ? list.map((item) => (isRecord(item) ? { ...item, image: undefined, resources: undefined } : item))
       : list;
-  const frozen = Object.entries(spec).filter(([key]) => !MUTABLE.has(key));
-  return JSON.stringify(
-    frozen.map(([key, value]) => [key, key.endsWith('ontainers') ? withoutImages(value) : value]).sort(),
+  const frozen = Object.entries(spec).filter(([key]) => !MUTABLE.has(key) && (hasNode || key !== 'nodeName'));
+  return Object.fromEntries(
+    frozen.map(([key, value]) => [key, key.endsWith('ontainers') ? withoutImages(value) : value]),
   );
+}
+
+function changesFrozen(pod: KubeObject, before: KubeObject): boolean {
+  const hasNode = textAt(before, 'spec.nodeName') !== undefined;
+  return !isDeepStrictEqual(frozenSpec(pod, hasNode), frozenSpec(before, hasNode));
 }
 
 export const POD_STRATEGY: Strategy = {
@@ -142,7 +148,7 @@ export const POD_STRATEGY: Strategy = {
   },
   validate: (pod, before) => {
     const errors = validatePodSpec(pod['spec'], 'spec');
-    if (before !== undefined && frozenSpec(pod) !== frozenSpec(before)) {
+    if (before !== undefined && changesFrozen(pod, before)) {
       errors.push({
         kind: 'forbidden',
         field: 'spec',
