@@ -115,10 +115,13 @@ for (const program of KUBECTLS.length > 0 ? KUBECTLS : ['kubectl']) {
           call.end(text);
         });
       const texts = Array.from({ length: 10 }, (__, index) => `${index}`.repeat(50_000));
-      assert.deepEqual(await Promise.all(texts.map(echo)), texts);
-      forward.stop();
-      await forward.done;
-      server.close();
+      try {
+        assert.deepEqual(await Promise.all(texts.map(echo)), texts);
+      } finally {
+        forward.stop();
+        await forward.done;
+        server.close();
+      }
     });
 
     test('logs: container, tail, since', async () => {

@@ -1,4 +1,5 @@
-import { pipeline } from 'node:stream/promises';
+import type { Duplex } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import type { KubeObject } from '../../kube/index.ts';
 import type { PodRuntime } from './runtime.ts';
 import type { SpdyStream } from './spdy.ts';
@@ -39,7 +40,7 @@ export class PortForward {
     error.resume();
     try {
       const target = await this.#runtime.dial(this.#pod, port, this.#signal);
-      await Promise.all([pipeline(data, target), pipeline(target, data)]);
+      await relay(data, target);
       error.end();
     } catch (cause) {
       error.end(
@@ -47,5 +48,21 @@ export class PortForward {
       );
       data.destroy();
     }
+  }
+}
+
+/**
+ * Carries bytes both ways until the target has said all and the client has it. The directions end on their
+ * own: a target that closes first must not cost the client the end of its answer.
+ */
+async function relay(data: SpdyStream, target: Duplex): Promise<void> {
+  const failed = new Promise<never>((_, reject) => target.once('error', reject));
+  data.pipe(target);
+  target.pipe(data);
+  try {
+    await Promise.race([finished(data, { readable: false }), failed]);
+  } finally {
+    data.resume();
+    target.destroy();
   }
 }
