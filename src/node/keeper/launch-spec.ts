@@ -1,0 +1,52 @@
+/** What a new process of a container is told. The keeper writes it as one line of JSON on descriptor 3. */
+export interface LaunchSpec {
+  /** Absent for a command in a container that runs. */
+  root?: RootSpec;
+  /** The namespaces to enter, as files: those of the pod, or of the container that a command joins. */
+  namespaces: { net?: string; ipc: string; uts: string; mnt?: string; cgroup?: string };
+  argv: string[];
+  env: string[];
+  cwd: string;
+  /** "user", "user:group", by number or as the image names them. */
+  user: string;
+  groups: number[];
+  capabilities: string[];
+  noNewPrivileges: boolean;
+  seccomp: boolean;
+  /** The program's end of a terminal, to be its three streams. */
+  terminal?: string;
+  /** Whether descriptor 0 stays what it is; otherwise it reads nothing. */
+  stdin: boolean;
+  /** `cgroup.procs` files that the process enters. */
+  cgroups: string[];
+  limits: { openFiles?: number };
+  /** Whether ids other than 0 exist here: without them everybody is the same user. */
+  singleUser: boolean;
+}
+
+export interface RootSpec {
+  /** Directories of the image, top first, for an overlay; or none when `dir` already is the whole root. */
+  lower: string[];
+  upper: string;
+  work: string;
+  /** Where the root is put together. */
+  dir: string;
+  /** "userxattr" where the overlay belongs to an ordinary user. */
+  overlayOptions: string;
+  readOnly: boolean;
+  mounts: MountSpec[];
+  /** The pod shares the host's network: its /sys is the host's, read-only. */
+  hostNetwork: boolean;
+  privileged: boolean;
+}
+
+export type MountSpec =
+  | { type: 'bind'; source: string; subPath?: string; target: string; readOnly: boolean; file?: boolean }
+  | { type: 'tmpfs'; target: string; sizeBytes?: number; mode?: string };
+
+/** What a launch that failed says, on the same descriptor; nothing is said when the program took over. */
+export interface LaunchFailure {
+  message: string;
+  /** 127 when there is no such program, 126 when it cannot be run, 128 otherwise. */
+  code: number;
+}

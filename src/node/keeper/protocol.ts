@@ -1,0 +1,124 @@
+import type { Limits, Usage } from './cgroups.ts';
+import type { LaunchSpec } from './launch-spec.ts';
+
+/**
+ * What the node agent and the keeper say to each other over the keeper's socket. A connection begins with one
+ * line, an `Opening`. On a control connection lines of JSON follow in both directions; on the others, frames or
+ * plain bytes.
+ */
+export type Opening =
+  | { open: 'control' }
+  | { open: 'command'; container: string; launch: Omit<LaunchSpec, 'namespaces' | 'terminal'>; tty: boolean }
+  | { open: 'attach'; container: string }
+  | { open: 'dial'; podUid: string; port: number };
+
+/** Frames of commands and attachments: one byte of kind, four of length, then the bytes. */
+export const FRAME = { STDIN: 0, STDOUT: 1, STDERR: 2, RESIZE: 3, END: 4, STDIN_END: 5 } as const;
+
+export interface CommandResult {
+  exitCode?: number;
+  error?: string;
+}
+
+export interface ContainerRecord {
+  id: string;
+  podUid: string;
+  name: string;
+  attempt: number;
+  state: 'running' | 'exited';
+  /** Milliseconds since the epoch. */
+  startedAt: number;
+  finishedAt?: number;
+  exitCode?: number;
+  signal?: number;
+  oomKilled?: boolean;
+  /** Why the keeper ended it by itself. */
+  endedFor?: string;
+}
+
+export interface PodRecord {
+  uid: string;
+  ip: string;
+}
+
+export interface StartContainer {
+  id: string;
+  podUid: string;
+  name: string;
+  attempt: number;
+  /** Holds the writable layer; goes with `forget`. */
+  dir: string;
+  log: string;
+  launch: Omit<LaunchSpec, 'namespaces' | 'cgroups' | 'singleUser' | 'terminal'>;
+  tty: boolean;
+  limits: Limits;
+  storageBytes?: number;
+}
+
+export interface KeeperInfo {
+  version: number;
+  singleUser: boolean;
+  cgroups: 'v1' | 'v2' | 'none';
+  /** The keeper's process in the namespace of its parents, to be entered by others. */
+  network: 'own' | 'host';
+}
+
+/** One port of a service: where clients come, and who may answer. */
+export interface ServiceRoute {
+  address: string;
+  port: number;
+  protocol: 'TCP' | 'UDP';
+  endpoints: Endpoint[];
+  /** The same client goes to the same endpoint. */
+  affinity: boolean;
+}
+
+export interface Endpoint {
+  address: string;
+  port: number;
+  /** On the host's network, which only the agent reaches. */
+  host?: boolean;
+}
+
+export interface NetworkTable {
+  routes: ServiceRoute[];
+  /** Names, fully qualified and in lower case without the last dot. */
+  names: Record<string, NameEntry>;
+}
+
+export interface NameEntry {
+  addresses?: string[];
+  alias?: string;
+  ports?: { name: string; protocol: string; port: number; target: string }[];
+}
+
+export interface Methods {
+  hello: { params: object; result: KeeperInfo };
+  list: { params: object; result: { pods: PodRecord[]; containers: ContainerRecord[] } };
+  createPod: { params: { uid: string; hostname: string }; result: PodRecord };
+  removePod: { params: { uid: string }; result: object };
+  start: { params: StartContainer; result: ContainerRecord };
+  kill: { params: { id: string; signal: number }; result: object };
+  forget: { params: { id: string; dir: string }; result: object };
+  stats: { params: object; result: { id: string; podUid: string; name: string; usage: Usage }[] };
+  own: { params: { path: string; group: number }; result: object };
+  remove: { params: { path: string }; result: object };
+  network: { params: NetworkTable; result: object };
+  shutdown: { params: object; result: object };
+}
+
+export type Method = keyof Methods;
+
+export interface ControlRequest {
+  id: number;
+  method: Method;
+  params: unknown;
+}
+
+export interface ControlReply {
+  id: number;
+  result?: unknown;
+  error?: { message: string; code?: number };
+}
+
+export type ControlEvent = { event: 'exited'; record: ContainerRecord } | { event: 'log'; id: string };

@@ -1,0 +1,340 @@
+import { mkdir } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import type { Logger } from '../../../kube/index.ts';
+import { rootOf } from '../../keeper/containers.ts';
+import { FrameReader, frame } from '../../keeper/frames.ts';
+import { LineReader } from '../../keeper/line-reader.ts';
+import {
+  type CommandResult,
+  type ControlEvent,
+  FRAME,
+  type KeeperInfo,
+  type NetworkTable,
+} from '../../keeper/protocol.ts';
+import type {
+  Command,
+  CommandEnd,
+  ContainerSpec,
+  ContainerState,
+  ContainerUsage,
+  PodSandbox,
+  Runtime,
+  RuntimeListener,
+  Streams,
+} from '../runtime.ts';
+import { KeeperClient } from './keeper-client.ts';
+import { type KeeperInput, startKeeper } from './keeper-process.ts';
+import { serveOutward } from './outward-server.ts';
+
+export interface SandboxOptions {
+  /** Sockets and caches of running things. */
+  runDir: string;
+  logDir: string;
+  /** Tells apart the servers of one machine. */
+  id: string;
+  log: Logger;
+  /** Where connections of pods to the host may go. */
+  outward: (host: string, port: number) => { host: string; port: number } | undefined;
+  lingerMs?: number;
+}
+
+const LINGER_MS = 10 * 60_000;
+const SPARES = 2;
+
+/** Containers in namespaces of their own, held by a keeper process for each kind of network. */
+export class SandboxRuntime implements Runtime {
+  readonly name = 'sandbox';
+  readonly #options: SandboxOptions;
+  readonly #keepers = new Map<'own' | 'host', Promise<KeeperClient>>();
+  readonly #hostPods = new Set<string>();
+  readonly #listeners: RuntimeListener[] = [];
+  readonly #hostAddress = hostAddress();
+  #outward: AsyncDisposable | undefined;
+  #closing = false;
+  #table: NetworkTable | undefined;
+
+  private constructor(options: SandboxOptions) {
+    this.#options = options;
+  }
+
+  /** Adopts the keeper that an earlier agent left, with everything in it, or starts one. */
+  static async start(options: SandboxOptions): Promise<SandboxRuntime> {
+    const runtime = new SandboxRuntime(options);
+    await mkdir(options.runDir, { recursive: true, mode: 0o700 });
+    await mkdir(options.logDir, { recursive: true, mode: 0o700 });
+    runtime.#outward = await serveOutward(join(options.runDir, 'outward.sock'), options.outward);
+    await runtime.#keeper('own');
+    const host = await KeeperClient.connect(runtime.#socket('host'), runtime.#on('host')).catch(
+      () => undefined,
+    );
+    if (host !== undefined) {
+      runtime.#keepers.set('host', Promise.resolve(host));
+      for (const pod of (await host.call('list', {})).pods) runtime.#hostPods.add(pod.uid);
+    }
+    return runtime;
+  }
+
+  async info(): Promise<KeeperInfo> {
+    return (await this.#keeper('own')).call('hello', {});
+  }
+
+  listen(listener: RuntimeListener): void {
+    this.#listeners.push(listener);
+  }
+
+  async createPod(pod: PodSandbox): Promise<{ ip: string }> {
+    if (pod.hostNetwork) this.#hostPods.add(pod.uid);
+    const keeper = await this.#of(pod.uid);
+    return keeper.call('createPod', { uid: pod.uid, hostname: pod.hostname });
+  }
+
+  async removePod(uid: string): Promise<void> {
+    await (await this.#of(uid)).call('removePod', { uid });
+    this.#hostPods.delete(uid);
+  }
+
+  async startContainer(spec: ContainerSpec): Promise<ContainerState> {
+    const keeper = await this.#of(spec.podUid);
+    const { singleUser } = await this.info();
+    const { storageBytes, ...limits } = spec.limits;
+    return keeper.call('start', {
+      id: spec.id,
+      podUid: spec.podUid,
+      name: spec.name,
+      attempt: spec.attempt,
+      dir: spec.dir,
+      log: spec.log,
+      tty: spec.tty,
+      limits,
+      ...(storageBytes !== undefined && { storageBytes }),
+      launch: {
+        root: {
+          ...rootOf(spec.dir),
+          lower: [spec.image.rootfs],
+          overlayOptions: 'userxattr',
+          readOnly: spec.readOnlyRoot,
+          mounts: spec.mounts,
+          hostNetwork: spec.hostNetwork,
+          privileged: spec.privileged,
+        },
+        argv: spec.argv,
+        env: environment(spec.env),
+        cwd: spec.cwd,
+        user: singleUser ? '0' : spec.user,
+        groups: spec.groups,
+        capabilities: spec.capabilities,
+        noNewPrivileges: spec.noNewPrivileges,
+        seccomp: spec.seccomp,
+        stdin: spec.stdin,
+        limits: {},
+      },
+    });
+  }
+
+  async kill(id: string, signal: number): Promise<void> {
+    await (await this.#ofContainer(id)).call('kill', { id, signal });
+  }
+
+  async removeContainer(id: string, dir: string): Promise<void> {
+    await (await this.#ofContainer(id)).call('forget', { id, dir });
+  }
+
+  async list(): Promise<{ pods: { uid: string; ip: string }[]; containers: ContainerState[] }> {
+    const all = await Promise.all(
+      [...this.#keepers.values()].map(async (keeper) => (await keeper).call('list', {})),
+    );
+    return { pods: all.flatMap(({ pods }) => pods), containers: all.flatMap(({ containers }) => containers) };
+  }
+
+  async run(id: string, command: Command, streams: Streams): Promise<CommandEnd> {
+    const keeper = await this.#ofContainer(id);
+    const { singleUser } = await this.info();
+    const { argv, cwd, groups, capabilities, noNewPrivileges, seccomp } = command;
+    const socket = await keeper.open({
+      open: 'command',
+      container: id,
+      tty: command.tty,
+      launch: {
+        argv,
+        env: environment(command.env),
+        cwd,
+        user: singleUser ? '0' : command.user,
+        groups,
+        capabilities,
+        noNewPrivileges,
+        seccomp,
+        stdin: streams.stdin !== undefined,
+        cgroups: [],
+        limits: {},
+        singleUser,
+      },
+    });
+    return converse(socket, streams);
+  }
+
+  async attach(id: string, streams: Streams): Promise<CommandEnd> {
+    const keeper = await this.#ofContainer(id);
+    return converse(await keeper.open({ open: 'attach', container: id }), streams);
+  }
+
+  async dial(podUid: string, port: number, signal: AbortSignal): Promise<Duplex> {
+    const keeper = await this.#of(podUid);
+    const socket = await keeper.open({ open: 'dial', podUid, port });
+    signal.addEventListener('abort', () => socket.destroy(), { once: true });
+    return new Promise((resolve, reject) => {
+      socket.once('close', () => reject(new Error(`port ${port} of the pod does not answer`)));
+      const reader = new LineReader((line, rest) => {
+        reader.stop();
+        socket.removeAllListeners('data');
+        socket.pause();
+        const { error } = JSON.parse(line) as { error?: string };
+        if (rest.length > 0) socket.unshift(rest);
+        if (error === undefined) resolve(socket);
+        else reject(new Error(error));
+      });
+      socket.on('data', (chunk: Buffer) => reader.push(chunk));
+    });
+  }
+
+  async stats(): Promise<ContainerUsage[]> {
+    const all = await Promise.all(
+      [...this.#keepers.values()].map(async (keeper) => (await keeper).call('stats', {})),
+    );
+    return all.flat().map(({ usage, ...rest }) => ({ ...rest, ...usage }));
+  }
+
+  async own(path: string, group: number): Promise<void> {
+    await (await this.#keeper('own')).call('own', { path, group });
+  }
+
+  async removeFiles(path: string): Promise<void> {
+    await (await this.#keeper('own')).call('remove', { path });
+  }
+
+  /** What names and addresses of services lead to; kept for a keeper that has to be started again. */
+  async setNetwork(table: NetworkTable): Promise<void> {
+    this.#table = table;
+    await (await this.#keeper('own')).call('network', table);
+  }
+
+  /** Ends every pod. An agent that is killed instead leaves them running, for the next one to adopt. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing = true;
+    for (const keeper of this.#keepers.values()) {
+      const client = await keeper.catch(() => undefined);
+      await client?.call('shutdown', {}).catch(() => {});
+      client?.close();
+    }
+    await this.#outward?.[Symbol.asyncDispose]();
+  }
+
+  #of(podUid: string): Promise<KeeperClient> {
+    return this.#keeper(this.#hostPods.has(podUid) ? 'host' : 'own');
+  }
+
+  #ofContainer(id: string): Promise<KeeperClient> {
+    return this.#of(id.split('/')[0]!);
+  }
+
+  #keeper(network: 'own' | 'host'): Promise<KeeperClient> {
+    let keeper = this.#keepers.get(network);
+    if (keeper === undefined) {
+      keeper = this.#connect(network);
+      this.#keepers.set(network, keeper);
+      keeper.catch(() => this.#keepers.delete(network));
+    }
+    return keeper;
+  }
+
+  async #connect(network: 'own' | 'host'): Promise<KeeperClient> {
+    const path = this.#socket(network);
+    const on = this.#on(network);
+    const adopted = await KeeperClient.connect(path, on).catch(() => undefined);
+    if (adopted !== undefined) return adopted;
+    const input: KeeperInput = {
+      socketPath: path,
+      outwardPath: join(this.#options.runDir, 'outward.sock'),
+      hostNetwork: network === 'host',
+      hostAddress: this.#hostAddress,
+      cgroupName: `dispatch-${this.#options.id}-${network}`,
+      spares: network === 'own' ? SPARES : 0,
+      compileCache: join(this.#options.runDir, 'compile-cache'),
+      lingerMs: this.#options.lingerMs ?? LINGER_MS,
+    };
+    await startKeeper(input, join(this.#options.logDir, 'keeper.log'));
+    const client = await KeeperClient.connect(path, on);
+    if (network === 'own' && this.#table !== undefined) await client.call('network', this.#table);
+    return client;
+  }
+
+  #socket(network: 'own' | 'host'): string {
+    return join(this.#options.runDir, `keeper-${network}.sock`);
+  }
+
+  #on(network: 'own' | 'host'): { event: (event: ControlEvent) => void; closed: () => void } {
+    return {
+      event: (event) => {
+        for (const listener of this.#listeners) {
+          if (event.event === 'exited') listener.changed(event.record.podUid);
+          else listener.logged(event.id);
+        }
+      },
+      closed: () => {
+        this.#keepers.delete(network);
+        if (this.#closing) return;
+        this.#options.log.warn({ network }, 'the keeper of the sandboxes is gone, and its pods with it');
+        for (const listener of this.#listeners) listener.lost();
+      },
+    };
+  }
+}
+
+function environment(env: Record<string, string>): string[] {
+  return Object.entries(env).map(([name, value]) => `${name}=${value}`);
+}
+
+function converse(socket: Socket, streams: Streams): Promise<CommandEnd> {
+  const { stdin, stdout, stderr, signal } = streams;
+  signal.addEventListener('abort', () => socket.destroy(), { once: true });
+  streams.onResize(({ width, height }) => {
+    const size = Buffer.alloc(4);
+    size.writeUInt16BE(width, 0);
+    size.writeUInt16BE(height, 2);
+    socket.write(frame(FRAME.RESIZE, size));
+  });
+  stdin?.on('data', (chunk: Buffer) => {
+    if (socket.destroyed || socket.write(frame(FRAME.STDIN, Buffer.from(chunk)))) return;
+    stdin.pause();
+    socket.once('drain', () => stdin.resume());
+  });
+  stdin?.once('end', () => {
+    if (!socket.destroyed) socket.write(frame(FRAME.STDIN_END, Buffer.alloc(0)));
+  });
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve({ error: 'The connection to the container was lost.' }));
+    const reader = new FrameReader((kind, payload) => {
+      if (kind === FRAME.END) {
+        resolve(endOf(JSON.parse(payload.toString()) as CommandResult));
+        socket.destroy();
+        return;
+      }
+      const target = kind === FRAME.STDOUT ? stdout : stderr;
+      if (target === undefined || target.write(Buffer.from(payload))) return;
+      socket.pause();
+      target.once('drain', () => socket.resume());
+    });
+    socket.on('data', (chunk: Buffer) => reader.push(chunk));
+  });
+}
+
+function endOf(result: CommandResult): CommandEnd {
+  return result.error === undefined ? { exitCode: result.exitCode ?? 0 } : { error: result.error };
+}
+
+function hostAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return addresses.find((item) => item.family === 'IPv4' && !item.internal)?.address ?? '127.0.0.1';
+}
