@@ -6,6 +6,14 @@ export interface DataDir {
   store: string;
   pki: string;
   logs: string;
+  /** Images and what they are made of. */
+  content: string;
+  /** What pods write outside of their volumes. */
+  pods: string;
+  /** What persistent volumes hold. */
+  volumes: string;
+  /** Sockets and caches of what runs now. */
+  run: string;
   kubeconfig: string;
   serverFile: string;
   lockFile: string;
@@ -17,6 +25,10 @@ export function dataDir(root: string): DataDir {
     store: join(root, 'store'),
     pki: join(root, 'pki'),
     logs: join(root, 'logs'),
+    content: join(root, 'content'),
+    pods: join(root, 'pods'),
+    volumes: join(root, 'volumes'),
+    run: join(root, 'run'),
     kubeconfig: join(root, 'kubeconfig'),
     serverFile: join(root, 'server.json'),
     lockFile: join(root, 'server.lock'),

@@ -1,9 +1,16 @@
 import { mkdir } from 'node:fs/promises';
-import { ApiServer, DamagedLogError, NewerFormatError } from '../apiserver/index.ts';
-import type { Logger } from '../kube/index.ts';
+import {
+  ApiServer,
+  DamagedLogError,
+  NewerFormatError,
+  type PodRuntime,
+  podConnector,
+} from '../apiserver/index.ts';
+import { ApiError, type Logger } from '../kube/index.ts';
 import { type DataDir, dataDir } from './data-dir.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { DataDirLock } from './lock.ts';
+import { Platform, type PlatformOptions } from './platform.ts';
 import { ownIdentity } from './process-identity.ts';
 import { removeServerFile, type ServerFile, writeServerFile } from './server-file.ts';
 import { UserError } from './user-error.ts';
@@ -12,9 +19,15 @@ export interface EmbeddedOptions {
   root: string;
   host: string;
   apiPort: number;
+  httpPort: number;
+  httpsPort: number;
   version: string;
   log: Logger;
   now: () => number;
+  /** Where programs of this machine are looked for. */
+  path: string;
+  allowPrivileged: boolean;
+  hostPathRoots: readonly string[];
 }
 
 /** The whole platform in one process, on one data directory. */
@@ -22,13 +35,21 @@ export class EmbeddedServer implements AsyncDisposable {
   readonly file: ServerFile;
   readonly #dirs: DataDir;
   readonly #api: ApiServer;
+  readonly #platform: Platform;
   readonly #lock: DataDirLock;
 
-  private constructor(file: ServerFile, dirs: DataDir, api: ApiServer, lock: DataDirLock) {
-    this.file = file;
-    this.#dirs = dirs;
-    this.#api = api;
-    this.#lock = lock;
+  private constructor(parts: {
+    file: ServerFile;
+    dirs: DataDir;
+    api: ApiServer;
+    platform: Platform;
+    lock: DataDirLock;
+  }) {
+    this.file = parts.file;
+    this.#dirs = parts.dirs;
+    this.#api = parts.api;
+    this.#platform = parts.platform;
+    this.#lock = parts.lock;
   }
 
   static async start(options: EmbeddedOptions): Promise<EmbeddedServer> {
@@ -36,21 +57,26 @@ export class EmbeddedServer implements AsyncDisposable {
     await makeRoot(dirs.root);
     const lock = await DataDirLock.acquire(dirs.lockFile, dirs.root);
     try {
-      const api = await startApi(options, dirs);
+      const pods = new LatePods();
+      const api = await startApi(options, dirs, pods);
       await writeKubeconfig(dirs.kubeconfig, {
         server: api.url,
         caCertificate: api.pki.caCertificate,
         token: api.pki.adminToken,
       });
+      const platform = await startPlatform(api, { ...options, dirs });
+      pods.target = platform.pods;
       const file: ServerFile = {
         ...ownIdentity(),
         version: options.version,
         startedAt: new Date(options.now()).toISOString(),
         api: api.url,
+        http: `http://${options.host}:${platform.gateway.httpPort}`,
+        https: `https://${options.host}:${platform.gateway.httpsPort}`,
         kubeconfig: dirs.kubeconfig,
       };
       await writeServerFile(dirs.serverFile, file);
-      return new EmbeddedServer(file, dirs, api, lock);
+      return new EmbeddedServer({ file, dirs, api, platform, lock });
     } catch (error) {
       await lock[Symbol.asyncDispose]();
       throw error;
@@ -63,6 +89,7 @@ export class EmbeddedServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#platform[Symbol.asyncDispose]();
     await this.#api.close();
     await removeServerFile(this.#dirs.serverFile);
     await this.#lock[Symbol.asyncDispose]();
@@ -80,7 +107,7 @@ async function makeRoot(root: string): Promise<void> {
   }
 }
 
-async function startApi(options: EmbeddedOptions, dirs: DataDir): Promise<ApiServer> {
+async function startApi(options: EmbeddedOptions, dirs: DataDir, pods: PodRuntime): Promise<ApiServer> {
   try {
     return await ApiServer.start({
       dataDir: dirs.root,
@@ -88,6 +115,7 @@ async function startApi(options: EmbeddedOptions, dirs: DataDir): Promise<ApiSer
       port: options.apiPort,
       log: options.log,
       now: options.now,
+      pods: podConnector(pods, options.now),
     });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -106,5 +134,34 @@ async function startApi(options: EmbeddedOptions, dirs: DataDir): Promise<ApiSer
     if (error instanceof DamagedLogError || error instanceof NewerFormatError)
       throw new UserError(error.message, { cause: error });
     throw error;
+  }
+}
+
+async function startPlatform(api: ApiServer, options: PlatformOptions): Promise<Platform> {
+  try {
+    return await Platform.start(api, options);
+  } catch (error) {
+    await api.close();
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    const { port } = error as { port?: number };
+    throw new UserError(
+      `Port ${port} is already in use: stop what uses it, or choose another with --http-port or --https-port (0 picks a free one).`,
+      { cause: error },
+    );
+  }
+}
+
+/** The API is there before the node agent that serves logs and commands of pods. */
+class LatePods implements PodRuntime {
+  target: PodRuntime | undefined;
+
+  logs: PodRuntime['logs'] = (...args) => this.#now().logs(...args);
+  run: PodRuntime['run'] = (...args) => this.#now().run(...args);
+  dial: PodRuntime['dial'] = (...args) => this.#now().dial(...args);
+
+  #now(): PodRuntime {
+    if (this.target === undefined)
+      throw new ApiError('ServiceUnavailable', 'The node agent is being started: try again.');
+    return this.target;
   }
 }

@@ -3,7 +3,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Dispatch } from './dispatch.ts';
+import { Dispatch, FREE_PORTS } from './dispatch.ts';
 
 const CONFIG_MAPS = { group: '', version: 'v1', plural: 'configmaps', namespaced: true };
 
@@ -119,7 +119,7 @@ test('mistakes get one sentence and the right exit code', async () => {
 
 test('detached, the server outlives the command', async () => {
   await using dispatch = await Dispatch.make();
-  const up = await dispatch.run('up', '--detach', '--api-port', '0');
+  const up = await dispatch.run('up', '--detach', ...FREE_PORTS);
   assert.equal(up.code, 0, up.stderr);
   assert.equal((await dispatch.run('status')).code, 0);
   assert.equal((await dispatch.run('down')).code, 0);

@@ -7,6 +7,8 @@ import { HttpTransport, KubeClient, loadKubeconfig } from '../../src/kube/index.
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/dispatch', import.meta.url));
 
+export const FREE_PORTS = ['--api-port', '0', '--http-port', '0', '--https-port', '0'];
+
 export interface CommandResult {
   code: number;
   stdout: string;
@@ -36,7 +38,7 @@ export class Dispatch implements AsyncDisposable {
 
   /** Starts `dispatch up` and waits until it has said that it is ready. */
   async up(...flags: string[]): Promise<void> {
-    const child = spawn(process.execPath, [LAUNCHER, 'up', '--api-port', '0', ...flags], {
+    const child = spawn(process.execPath, [LAUNCHER, 'up', ...FREE_PORTS, ...flags], {
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -67,6 +69,34 @@ export class Dispatch implements AsyncDisposable {
     await gone;
   }
 
+  /** The real kubectl as this server's administrator. */
+  kubectl(...args: string[]): Promise<CommandResult> {
+    return this.pipe('', 'kubectl', ...args);
+  }
+
+  /** Any program with this server as its cluster; what it says must be what it should. */
+  async pipe(input: string, program: string, ...args: string[]): Promise<CommandResult> {
+    const env = { ...this.#env, KUBECONFIG: join(this.dataDir, 'kubeconfig') };
+    return collect(spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] }), input);
+  }
+
+  /** Like kubectl, for what must succeed: gives what it prints. */
+  async ok(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.kubectl(...args);
+    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
+    return stdout;
+  }
+
+  async apply(manifest: string): Promise<void> {
+    const { code, stderr } = await this.pipe(manifest, 'kubectl', 'apply', '-f', '-');
+    if (code !== 0) throw new Error(`kubectl apply: ${stderr}`);
+  }
+
+  /** What the server says about itself. */
+  async file(): Promise<{ pid: number; api: string; http: string; https: string; registry?: string }> {
+    return JSON.parse(await readFile(join(this.dataDir, 'server.json'), 'utf8'));
+  }
+
   client(): KubeClient {
     return new KubeClient(
       new HttpTransport(loadKubeconfig({ path: join(this.dataDir, 'kubeconfig'), allowExec: false })),
@@ -78,18 +108,23 @@ export class Dispatch implements AsyncDisposable {
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const result = { code: -1, stdout: '', stderr: '' };
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      result.stdout += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      result.stderr += text;
-    });
-    return new Promise((resolve) => child.once('close', (code) => resolve({ ...result, code: code ?? -1 })));
+    return collect(child);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#server !== undefined) await this.kill('SIGKILL').catch(() => undefined);
     await rm(this.home, { recursive: true, force: true });
   }
+}
+
+function collect(child: ChildProcess, input?: string): Promise<CommandResult> {
+  const result = { code: -1, stdout: '', stderr: '' };
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    result.stdout += text;
+  });
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    result.stderr += text;
+  });
+  if (input !== undefined) child.stdin!.end(input);
+  return new Promise((resolve) => child.once('close', (code) => resolve({ ...result, code: code ?? -1 })));
 }

@@ -16,9 +16,13 @@ import { createLogger, LOG_LEVELS, type LogFormat } from '../logger.ts';
 
 interface UpFlags {
   apiPort: number;
+  httpPort: number;
+  httpsPort: number;
   detach?: boolean;
   logFormat: LogFormat;
   logLevel: string;
+  allowPrivileged?: boolean;
+  hostPathRoot?: string[];
 }
 
 const HOST = '127.0.0.1';
@@ -29,7 +33,11 @@ export function registerUp(program: Command, environment: Environment): void {
     .command('up')
     .description('Start the platform on this machine.')
     .option('--api-port <port>', 'port of the Kubernetes API, 0 for a free one', parsePort, 7443)
+    .option('--http-port <port>', 'port of the gateway for HTTP, 0 for a free one', parsePort, 8081)
+    .option('--https-port <port>', 'port of the gateway for HTTPS, 0 for a free one', parsePort, 8444)
     .option('--detach', 'return when the server is ready, and leave it running')
+    .option('--allow-privileged', 'let pods ask for privileged containers')
+    .option('--host-path-root <dir...>', 'directories of this machine that pods may mount')
     .addOption(
       new Option('--log-format <format>', 'how log lines look').choices(['pretty', 'json']).default('pretty'),
     )
@@ -67,9 +75,14 @@ async function up(environment: Environment, root: string, flags: UpFlags): Promi
     root,
     host: HOST,
     apiPort: flags.apiPort,
+    httpPort: flags.httpPort,
+    httpsPort: flags.httpsPort,
     version: packageVersion(),
     log,
     now: Date.now,
+    path: environment.env['PATH'] ?? '',
+    allowPrivileged: flags.allowPrivileged === true,
+    hostPathRoots: flags.hostPathRoot ?? [],
   });
   environment.stdout.write(greeting(server.file));
   await stop;
@@ -96,6 +109,7 @@ function greeting(file: ServerFile): string {
     `Dispatch v${file.version} is ready.`,
     '',
     `  API         ${file.api}`,
+    `  gateway     ${file.http}  ${file.https}`,
     `  kubeconfig  ${file.kubeconfig}`,
     '',
     'Try next, in another terminal:',

@@ -4,29 +4,45 @@ import type { PodNamespaces, PodNetwork } from './pod-network.ts';
 import type { Syscalls } from './syscalls.ts';
 
 const AF_INET = 2;
+const DIAL_TIMEOUT_MS = 10_000;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 
 /** Joins the connection to a port that a program of the pod listens on, be it on its loopback address only. */
 export function dialPod(
-  sys: Syscalls,
-  network: PodNetwork,
+  deps: { sys: Syscalls; network: PodNetwork },
   pod: PodNamespaces | undefined,
-  port: number,
+  to: { port: number; host?: string },
   socket: Socket,
 ): void {
-  let fd: number;
-  try {
-    if (pod === undefined) throw new Error('the pod has no sandbox');
-    fd = network.within(pod, () => connectLoopback(sys, port));
-  } catch (error) {
+  const refuse = (error: unknown): void => {
     socket.end(`${JSON.stringify({ error: error instanceof Error ? error.message : String(error) })}\n`);
+  };
+  if (to.host !== undefined) {
+    const inner = new Socket({ allowHalfOpen: true });
+    inner.once('error', refuse);
+    inner.setTimeout(DIAL_TIMEOUT_MS, () => inner.destroy(new Error('it does not answer in time')));
+    inner.connect(to.port, to.host, () => {
+      inner.setTimeout(0);
+      inner.off('error', refuse);
+      join(socket, inner);
+    });
     return;
   }
-  const inner = new Socket({ fd, allowHalfOpen: true });
+  try {
+    if (pod === undefined) throw new Error('the pod has no sandbox');
+    const fd = deps.network.within(pod, () => connectLoopback(deps.sys, to.port));
+    join(socket, new Socket({ fd, allowHalfOpen: true }));
+  } catch (error) {
+    refuse(error);
+  }
+}
+
+function join(socket: Socket, inner: Socket): void {
   socket.write('{}\n');
   inner.on('error', () => socket.destroy());
   socket.on('error', () => inner.destroy());
+  socket.on('close', () => inner.destroy());
   socket.pipe(inner);
   inner.pipe(socket);
 }

@@ -1,8 +1,9 @@
-import { chownSync, lstatSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Cgroups } from './cgroups.ts';
 import { serveAttach, serveCommand } from './commands.ts';
+import { MNT_DETACH, MS } from './constants.ts';
 import { Containers } from './containers.ts';
 import { dialPod } from './dial.ts';
 import { LaunchError, Launcher } from './launcher.ts';
@@ -21,6 +22,7 @@ import type {
 import { loadSyscalls, type Syscalls } from './syscalls.ts';
 
 export const PROTOCOL_VERSION = 1;
+const LINGER_CHECK_MS = 1_000;
 
 export interface KeeperOptions {
   socketPath: string;
@@ -39,6 +41,7 @@ export interface KeeperOptions {
 
 interface Pod extends PodNamespaces {
   uid: string;
+  mounts: string[];
 }
 
 type Handlers = {
@@ -121,13 +124,13 @@ export class Keeper {
         void serveAttach(containers, opening.container, socket);
         break;
       case 'dial':
-        dialPod(this.#sys, this.#network, this.#pods.get(opening.podUid), opening.port, socket);
+        dialPod({ sys: this.#sys, network: this.#network }, this.#pods.get(opening.podUid), opening, socket);
     }
   }
 
   #control(socket: Socket): void {
     this.#agents.add(socket);
-    clearTimeout(this.#linger);
+    clearInterval(this.#linger);
     socket.on('close', () => {
       this.#agents.delete(socket);
       if (this.#agents.size === 0) this.#waitForAgent();
@@ -167,7 +170,9 @@ export class Keeper {
       this.#containers.forgetPod(uid);
       const pod = this.#pods.get(uid);
       this.#pods.delete(uid);
-      if (pod !== undefined) this.#network.remove(pod);
+      if (pod === undefined) return {};
+      for (const path of pod.mounts) this.#sys.umount(path, MNT_DETACH);
+      this.#network.remove(pod);
       return {};
     },
     start: (request) => {
@@ -184,6 +189,12 @@ export class Keeper {
       return {};
     },
     stats: () => this.#containers.stats(),
+    mountMemory: ({ podUid, path, sizeBytes }) => {
+      const size = sizeBytes === undefined ? '' : `,size=${sizeBytes}`;
+      this.#sys.mount('tmpfs', path, 'tmpfs', MS.NOSUID | MS.NODEV, `mode=1777${size}`);
+      this.#pods.get(podUid)?.mounts.push(path);
+      return {};
+    },
     own: ({ path, group }) => {
       giveTo(path, group);
       return {};
@@ -205,7 +216,7 @@ export class Keeper {
   #createPod(uid: string, hostname: string): PodRecord {
     let pod = this.#pods.get(uid);
     if (pod === undefined) {
-      pod = { ...this.#network.create(hostname), uid };
+      pod = { ...this.#network.create(hostname), uid, mounts: [] };
       this.#pods.set(uid, pod);
     }
     return { uid, ip: pod.ip };
@@ -227,8 +238,13 @@ export class Keeper {
   }
 
   #waitForAgent(): void {
-    clearTimeout(this.#linger);
-    this.#linger = setTimeout(() => this.#end(), this.#options.lingerMs);
+    clearInterval(this.#linger);
+    const since = Date.now();
+    this.#linger = setInterval(() => {
+      // Without its directory there is nothing to come back to.
+      const abandoned = !existsSync(this.#options.socketPath);
+      if (abandoned || Date.now() - since > this.#options.lingerMs) this.#end();
+    }, LINGER_CHECK_MS);
   }
 
   #end(): void {

@@ -10,7 +10,15 @@ export type Opening =
   | { open: 'control' }
   | { open: 'command'; container: string; launch: Omit<LaunchSpec, 'namespaces' | 'terminal'>; tty: boolean }
   | { open: 'attach'; container: string }
-  | { open: 'dial'; podUid: string; port: number };
+  | DialOpening;
+
+/** To the pod's own loopback address, or to a host as other pods see it. */
+export interface DialOpening {
+  open: 'dial';
+  podUid: string;
+  port: number;
+  host?: string;
+}
 
 /** Frames of commands and attachments: one byte of kind, four of length, then the bytes. */
 export const FRAME = { STDIN: 0, STDOUT: 1, STDERR: 2, RESIZE: 3, END: 4, STDIN_END: 5 } as const;
@@ -101,6 +109,7 @@ export interface Methods {
   kill: { params: { id: string; signal: number }; result: object };
   forget: { params: { id: string; dir: string }; result: object };
   stats: { params: object; result: { id: string; podUid: string; name: string; usage: Usage }[] };
+  mountMemory: { params: { podUid: string; path: string; sizeBytes?: number }; result: object };
   own: { params: { path: string; group: number }; result: object };
   remove: { params: { path: string }; result: object };
   network: { params: NetworkTable; result: object };

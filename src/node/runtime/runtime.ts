@@ -130,8 +130,11 @@ export interface Runtime extends AsyncDisposable {
   list: () => Promise<{ pods: { uid: string; ip: string }[]; containers: ContainerState[] }>;
   run: (id: string, command: Command, streams: Streams) => Promise<CommandEnd>;
   attach: (id: string, streams: Streams) => Promise<CommandEnd>;
-  dial: (podUid: string, port: number, signal: AbortSignal) => Promise<Duplex>;
+  /** To the pod's own loopback address, or to `host` as other pods see it. */
+  dial: (podUid: string, to: { port: number; host?: string }, signal: AbortSignal) => Promise<Duplex>;
   stats: () => Promise<ContainerUsage[]>;
+  /** Puts a file system in memory at a directory that containers of the pod mount. */
+  mountMemory: (podUid: string, path: string, sizeBytes: number | undefined) => Promise<void>;
   /** Gives files to a group, as the containers see groups. */
   own: (path: string, group: number) => Promise<void>;
   /** Deletes files that containers may have made under other identities. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { KeeperOptions } from '../../keeper/keeper.ts';
@@ -19,10 +19,10 @@ interface IdMaps {
 }
 
 /**
- * Starts the keeper in namespaces of its own. It is nobody's child afterwards. Rejects with what the system said
+ * Starts the keeper in namespaces of its own, and returns its PID. It is nobody's child afterwards. Rejects with what the system said
  * when it does not let us.
  */
-export async function startKeeper(input: KeeperInput, logFile: string): Promise<void> {
+export async function startKeeper(input: KeeperInput, logFile: string): Promise<number> {
   const namespaces = [
     '--user',
     '--keep-caps',
@@ -51,6 +51,7 @@ export async function startKeeper(input: KeeperInput, logFile: string): Promise<
     child.stdin!.write(`go\n`);
     child.stdin!.write(`${JSON.stringify(options)}\n`);
     await lines.next('ready');
+    return firstChild(child.pid!);
   } catch (error) {
     child.kill('SIGKILL');
     throw error;
@@ -60,6 +61,11 @@ export async function startKeeper(input: KeeperInput, logFile: string): Promise<
     child.removeAllListeners();
     child.unref();
   }
+}
+
+/** The first process in the new namespace, as this one counts. */
+function firstChild(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]);
 }
 
 function linesOf(child: ChildProcess): { next: (word: string) => Promise<void> } {

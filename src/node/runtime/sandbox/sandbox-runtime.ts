@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -180,12 +181,12 @@ export class SandboxRuntime implements Runtime {
     return converse(await keeper.open({ open: 'attach', container: id }), streams);
   }
 
-  async dial(podUid: string, port: number, signal: AbortSignal): Promise<Duplex> {
+  async dial(podUid: string, to: { port: number; host?: string }, signal: AbortSignal): Promise<Duplex> {
     const keeper = await this.#of(podUid);
-    const socket = await keeper.open({ open: 'dial', podUid, port });
+    const socket = await keeper.open({ open: 'dial', podUid, ...to });
     signal.addEventListener('abort', () => socket.destroy(), { once: true });
     return new Promise((resolve, reject) => {
-      socket.once('close', () => reject(new Error(`port ${port} of the pod does not answer`)));
+      socket.once('close', () => reject(new Error(`port ${to.port} of the pod does not answer`)));
       const reader = new LineReader((line, rest) => {
         reader.stop();
         socket.removeAllListeners('data');
@@ -204,6 +205,14 @@ export class SandboxRuntime implements Runtime {
       [...this.#keepers.values()].map(async (keeper) => (await keeper).call('stats', {})),
     );
     return all.flat().map(({ usage, ...rest }) => ({ ...rest, ...usage }));
+  }
+
+  async mountMemory(podUid: string, path: string, sizeBytes: number | undefined): Promise<void> {
+    await (await this.#of(podUid)).call('mountMemory', {
+      podUid,
+      path,
+      ...(sizeBytes !== undefined && { sizeBytes }),
+    });
   }
 
   async own(path: string, group: number): Promise<void> {
@@ -264,10 +273,33 @@ export class SandboxRuntime implements Runtime {
       compileCache: join(this.#options.runDir, 'compile-cache'),
       lingerMs: this.#options.lingerMs ?? LINGER_MS,
     };
-    await startKeeper(input, join(this.#options.logDir, 'keeper.log'));
+    const pid = await startKeeper(input, join(this.#options.logDir, 'keeper.log'));
+    await writeFile(this.#pidFile(network), JSON.stringify({ pid, started: startTime(pid) }), {
+      mode: 0o600,
+    });
     const client = await KeeperClient.connect(path, on);
     if (network === 'own' && this.#table !== undefined) await client.call('network', this.#table);
     return client;
+  }
+
+  /** A command that runs what follows it in the network of the pods. */
+  async enterPodNetwork(): Promise<string[]> {
+    await this.#keeper('own');
+    const { pid, started } = JSON.parse(await readFile(this.#pidFile('own'), 'utf8')) as {
+      pid: number;
+      started: string;
+    };
+    // A PID alone may be somebody else's by now.
+    if (startTime(pid) !== started) throw new Error('The keeper of the sandboxes is gone.');
+    return ['nsenter', '--target', String(pid), '--user', '--net', '--preserve-credentials'];
+  }
+
+  get hostSocket(): string {
+    return join(this.#options.runDir, 'outward.sock');
+  }
+
+  #pidFile(network: 'own' | 'host'): string {
+    return join(this.#options.runDir, `keeper-${network}.json`);
   }
 
   #socket(network: 'own' | 'host'): string {
@@ -337,4 +369,14 @@ function endOf(result: CommandResult): CommandEnd {
 function hostAddress(): string {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   return addresses.find((item) => item.family === 'IPv4' && !item.internal)?.address ?? '127.0.0.1';
+}
+
+/** When a process was started, in the kernel's own count; undefined when there is none. */
+function startTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
 }

@@ -1,0 +1,426 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Backend, Endpoint, GatewayConfig, Route, RouteAction } from '../config.ts';
+import type { AccessLog } from './access-log.ts';
+import { compressorFor } from './compression.ts';
+import { grpcForward, isGrpc } from './grpc.ts';
+import { type ClientInfo, requestHead, responseHeaders, rewritten } from './headers.ts';
+import type { Metrics } from './metrics.ts';
+import { cleanPath } from './paths.ts';
+import { corsHeaders, isPreflight, locationOf } from './replies.ts';
+import { type Found, Router } from './router.ts';
+import { type Connection, keyOf, UpstreamPool } from './upstream.ts';
+
+export type Request = IncomingMessage | Http2ServerRequest;
+export type Response = ServerResponse | Http2ServerResponse;
+
+export interface ProxyOptions {
+  hostSocket: string | undefined;
+  accessLog: AccessLog;
+  metrics: Metrics;
+  now: () => number;
+}
+
+type Forward = Extract<RouteAction, { type: 'forward' }>;
+
+/** What an answer and a compressor have in common. */
+interface ChunkSink {
+  write: (chunk: Buffer) => boolean;
+  once: (event: 'drain', listener: () => void) => unknown;
+}
+
+const MAX_TRIES = 3;
+const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+const BODYLESS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+
+interface Job {
+  request: Request;
+  response: Response;
+  client: ClientInfo;
+  found: Found;
+  action: Forward;
+  path: string;
+  query: string;
+  startedAt: number;
+  length: number | undefined;
+  sent: number;
+}
+
+/** Carries requests to backends and answers back. The configuration can change between any two requests. */
+export class HttpProxy {
+  readonly pool: UpstreamPool;
+  readonly #options: ProxyOptions;
+  #config: GatewayConfig | undefined;
+  #router = new Router({ routes: [] });
+  readonly #turns = new Map<string, number>();
+
+  constructor(options: ProxyOptions) {
+    this.#options = options;
+    this.pool = new UpstreamPool(options.hostSocket);
+  }
+
+  configure(config: GatewayConfig): void {
+    this.#config = config;
+    this.#router = new Router(config);
+    const endpoints = new Set<string>();
+    for (const { action } of config.routes)
+      if (action.type === 'forward')
+        for (const backend of action.backends)
+          for (const endpoint of backend.endpoints) endpoints.add(keyOf(endpoint, backend.protocol));
+    this.pool.retain(endpoints);
+  }
+
+  find(request: Request, client: ClientInfo): { found: Found; path: string; query: string } | undefined {
+    const url = request.url ?? '/';
+    const at = url.indexOf('?');
+    const path = cleanPath(at < 0 ? url : url.slice(0, at));
+    const query = at < 0 ? '' : url.slice(at);
+    const found = this.#router.find({
+      host: client.host,
+      path,
+      query: query.slice(1),
+      method: request.method ?? 'GET',
+      header: (name) => headerOf(request, name),
+    });
+    return found && { found, path, query };
+  }
+
+  handle(request: Request, response: Response, client: ClientInfo): void {
+    const startedAt = this.#options.now();
+    const url = request.url ?? '/';
+    if (url.charCodeAt(0) !== 0x2f && url !== '*') {
+      reply(response, 400, 'The target of the request is malformed.\n');
+      return;
+    }
+    const found = this.find(request, client);
+    if (found === undefined) {
+      reply(response, 404, 'Nothing is served here.\n');
+      this.#log({ request, client, status: 404, startedAt, sent: 0, route: undefined });
+      return;
+    }
+    const { action } = found.found.route;
+    if (action.type === 'redirect') {
+      const location = locationOf(action.redirect, found, client);
+      reply(response, action.redirect.status, '', { location });
+      this.#log({
+        request,
+        client,
+        status: action.redirect.status,
+        startedAt,
+        sent: 0,
+        route: found.found.route,
+      });
+      return;
+    }
+    this.#forward({ request, response, client, ...found, action, startedAt, length: undefined, sent: 0 });
+  }
+
+  /** The next endpoint of a route, by the weights of its backends, and none of those that have failed. */
+  pick(
+    action: Forward,
+    owner: string,
+    tried: ReadonlySet<Endpoint>,
+    wanted?: string,
+  ): { backend: Backend; endpoint: Endpoint } | undefined {
+    const usable = action.backends.filter(
+      (item) => item.weight > 0 && item.endpoints.some((endpoint) => !tried.has(endpoint)),
+    );
+    const backend = usable.length <= 1 ? usable[0] : byWeight(usable);
+    if (backend === undefined) return undefined;
+    const open =
+      tried.size === 0 ? backend.endpoints : backend.endpoints.filter((endpoint) => !tried.has(endpoint));
+    const sticky =
+      wanted === undefined
+        ? undefined
+        : open.find((endpoint) => `${endpoint.address}:${endpoint.port}` === wanted);
+    const key = `${owner} ${backend.name}`;
+    const turn = (this.#turns.get(key) ?? 0) + 1;
+    this.#turns.set(key, turn >= 1_000_000 ? 0 : turn);
+    return { backend, endpoint: sticky ?? open[turn % open.length]! };
+  }
+
+  #forward(job: Job): void {
+    const { request, response, action, client } = job;
+    const { options } = action;
+    if (options?.httpsOnly && client.proto === 'http') {
+      reply(response, 308, '', {
+        location: `https://${client.host.replace(/:\d+$/, '')}${request.url ?? '/'}`,
+      });
+      this.#done(job, 308);
+      return;
+    }
+    if (options?.cors !== undefined && isPreflight(request)) {
+      reply(response, 204, '', Object.fromEntries(corsHeaders(options.cors, request)));
+      this.#done(job, 204);
+      return;
+    }
+    const length = headerOf(request, 'content-length');
+    if (length !== undefined) job.length = Number(length);
+    const limit = options?.bodyBytes ?? this.#config!.limits.bodyBytes;
+    if ((job.length ?? 0) > limit) {
+      reply(response, 413, `The body is larger than the ${limit} bytes that are allowed here.\n`, {
+        connection: 'close',
+      });
+      this.#done(job, 413);
+      return;
+    }
+    if (isGrpc(request)) {
+      void grpcForward({ job, proxy: this, done: (status) => this.#done(job, status) });
+      return;
+    }
+    const hasBody = job.length !== undefined ? job.length > 0 : hasChunkedBody(request);
+    if (hasBody) limitBody(request, response, limit);
+    this.#try(job, { hasBody, tried: new Set() });
+  }
+
+  #try(job: Job, state: { hasBody: boolean; tried: Set<Endpoint> }): void {
+    const { action, found, request } = job;
+    const cookie = action.options?.affinityCookie;
+    const wanted = cookie === undefined ? undefined : cookieOf(request, cookie);
+    const picked = this.pick(action, found.route.owner, state.tried, wanted);
+    if (picked === undefined) {
+      const none = state.tried.size === 0;
+      reply(
+        job.response,
+        none ? 503 : 502,
+        none ? 'No backend is ready to answer.\n' : 'The backend could not be reached.\n',
+      );
+      this.#done(job, none ? 503 : 502);
+      return;
+    }
+    const { backend, endpoint } = picked;
+    const idle = this.pool.take(endpoint, backend.protocol);
+    if (idle !== undefined) {
+      this.#exchange(job, state, picked, idle);
+      return;
+    }
+    this.pool.connect(endpoint, backend.protocol).then(
+      (connection) => this.#exchange(job, state, picked, connection),
+      () => this.#again(job, state, endpoint),
+    );
+  }
+
+  /** Nothing was sent: whatever the method, another endpoint may be asked. */
+  #again(job: Job, state: { hasBody: boolean; tried: Set<Endpoint> }, endpoint: Endpoint): void {
+    if (job.response.destroyed) return;
+    state.tried.add(endpoint);
+    if (state.tried.size < MAX_TRIES) this.#try(job, state);
+    else {
+      reply(job.response, 502, 'The backend could not be reached.\n');
+      this.#done(job, 502);
+    }
+  }
+
+  #exchange(
+    job: Job,
+    state: { hasBody: boolean; tried: Set<Endpoint> },
+    { backend, endpoint }: { backend: Backend; endpoint: Endpoint },
+    connection: Connection,
+  ): void {
+    const { request, response, action, client, found } = job;
+    if (response.destroyed) {
+      connection.abandon();
+      return;
+    }
+    const method = request.method ?? 'GET';
+    const chunked = state.hasBody && job.length === undefined;
+    const head = requestHead({
+      method,
+      path: rewritten(job.path, job.query, found, action.filters?.rewritePath),
+      rawHeaders: request.rawHeaders,
+      client,
+      change: action.filters?.request,
+      rewriteHost: action.filters?.rewriteHost,
+      chunked,
+      upgrade: undefined,
+    });
+    let finished = false;
+    const timeoutMs = action.options?.timeoutMs ?? this.#config!.limits.requestTimeoutMs;
+    const timer = setTimeout(() => {
+      finished = true;
+      connection.abandon();
+      if (response.headersSent) response.destroy();
+      else reply(response, 504, 'The backend did not answer in time.\n');
+      this.#done(job, 504);
+    }, timeoutMs);
+    const onClose = (): void => {
+      if (finished) return;
+      finished = true;
+      clearTimeout(timer);
+      connection.abandon();
+      this.#done(job, 499);
+    };
+    response.once('close', onClose);
+    const settle = (): void => {
+      finished = true;
+      clearTimeout(timer);
+      response.off('close', onClose);
+    };
+    const stale = connection.uses > 0;
+    let compressor: ReturnType<typeof compressorFor>;
+    connection.start({
+      method,
+      head,
+      body: state.hasBody ? (request as unknown as NodeJS.ReadableStream) : undefined,
+      chunkedBody: chunked,
+      onHead: ({ status, reason, headers }) => {
+        clearTimeout(timer);
+        const changed = this.#answerHeaders(job, headers, { backend, endpoint });
+        compressor = compressorFor(request, status, changed);
+        writeHead(response, status, reason, compressor?.headers ?? changed);
+        compressor?.stream.on('data', (chunk: Buffer) => (response as ServerResponse).write(chunk));
+        compressor?.stream.on('end', () => response.end());
+      },
+      onData: (chunk) => {
+        job.sent += chunk.length;
+        const target = (compressor?.stream ?? response) as unknown as ChunkSink;
+        if (target.write(chunk)) return true;
+        target.once('drain', () => connection.resume());
+        return false;
+      },
+      onEnd: () => {
+        if (finished) return;
+        settle();
+        if (compressor === undefined) response.end();
+        else compressor.stream.end();
+        this.#done(job, response.statusCode);
+      },
+      onError: (_, { answered }) => {
+        if (finished) return;
+        settle();
+        // A connection that was idle may have been closed just when it was used: that is nobody's failure.
+        const mayRepeat = !answered && !state.hasBody && REPEATABLE.has(method);
+        if (mayRepeat && stale) this.#try(job, state);
+        else if (mayRepeat) this.#again(job, state, endpoint);
+        else {
+          if (response.headersSent) response.destroy();
+          else reply(response, 502, 'The backend ended the connection without an answer.\n');
+          this.#done(job, 502);
+        }
+      },
+    });
+  }
+
+  #answerHeaders(
+    job: Job,
+    headers: string[],
+    { endpoint }: { backend: Backend; endpoint: Endpoint },
+  ): string[] {
+    const { filters, options } = job.action;
+    let changed = responseHeaders(headers, filters?.response);
+    if (options?.cors !== undefined) changed = [...changed, ...corsHeaders(options.cors, job.request).flat()];
+    if (options?.affinityCookie !== undefined) {
+      const value = `${endpoint.address}:${endpoint.port}`;
+      if (cookieOf(job.request, options.affinityCookie) !== value)
+        changed = [...changed, 'set-cookie', `${options.affinityCookie}=${value}; Path=/; HttpOnly`];
+    }
+    return changed;
+  }
+
+  #done(job: Job, status: number): void {
+    const { request, client, startedAt, sent, found } = job;
+    this.#log({ request, client, status, startedAt, sent, route: found.route });
+  }
+
+  #log(entry: {
+    request: Request;
+    client: ClientInfo;
+    status: number;
+    startedAt: number;
+    sent: number;
+    route: Route | undefined;
+  }): void {
+    const { request, client, status, startedAt, sent, route } = entry;
+    const seconds = (this.#options.now() - startedAt) / 1000;
+    if (route !== undefined) this.#options.metrics.observe(route, status, seconds);
+    this.#options.accessLog.write({
+      client: client.address,
+      method: request.method ?? '',
+      host: client.host,
+      path: request.url ?? '',
+      status,
+      bytes: sent,
+      seconds,
+      route: route?.owner,
+    });
+  }
+}
+
+export function reply(
+  response: Response,
+  status: number,
+  text: string,
+  headers: Record<string, string> = {},
+): void {
+  if (response.headersSent || response.destroyed) return;
+  const all: Record<string, string | number> = {
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+    ...headers,
+  };
+  if ('stream' in response) delete all['connection'];
+  (response as ServerResponse).writeHead(status, all);
+  response.end(text);
+}
+
+function writeHead(response: Response, status: number, reason: string, headers: string[]): void {
+  if (!('stream' in response)) {
+    (response as ServerResponse).writeHead(status, reason, headers);
+    return;
+  }
+  // HTTP/2 takes names in lower case, each once.
+  const grouped: Record<string, string | string[]> = {};
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at]!.toLowerCase();
+    const known = grouped[name];
+    grouped[name] =
+      known === undefined
+        ? headers[at + 1]!
+        : [...(Array.isArray(known) ? known : [known]), headers[at + 1]!];
+  }
+  (response as Http2ServerResponse).writeHead(status, grouped);
+}
+
+export function headerOf(request: Request, name: string): string | undefined {
+  const value = request.headers[name.toLowerCase()];
+  return Array.isArray(value) ? value.join(', ') : value;
+}
+
+function hasChunkedBody(request: Request): boolean {
+  if (request.httpVersionMajor === 2)
+    return !(request as Http2ServerRequest).stream.endAfterHeaders && !BODYLESS.has(request.method ?? '');
+  return request.headers['transfer-encoding'] !== undefined;
+}
+
+/** Bodies without a declared length are counted while they go by. */
+function limitBody(request: Request, response: Response, limit: number): void {
+  let size = 0;
+  request.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= limit) return;
+    reply(response, 413, `The body is larger than the ${limit} bytes that are allowed here.\n`, {
+      connection: 'close',
+    });
+    request.destroy();
+  });
+}
+
+function byWeight(backends: readonly Backend[]): Backend {
+  const total = backends.reduce((sum, item) => sum + item.weight, 0);
+  let at = Math.random() * total;
+  for (const backend of backends) {
+    at -= backend.weight;
+    if (at < 0) return backend;
+  }
+  return backends.at(-1)!;
+}
+
+function cookieOf(request: Request, name: string): string | undefined {
+  const text = headerOf(request, 'cookie');
+  if (text === undefined) return undefined;
+  for (const part of text.split(';')) {
+    const at = part.indexOf('=');
+    if (at > 0 && part.slice(0, at).trim() === name) return part.slice(at + 1).trim();
+  }
+  return undefined;
+}

@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from '../kube/index.ts';
+import type { FromDataPlane, GatewayConfig, RouteMetrics, ToDataPlane } from './config.ts';
+
+export interface GatewayProcessOptions {
+  host: string;
+  httpPort: number;
+  httpsPort: number;
+  /** A command that runs what follows it in the pods' network; empty where pods share the host's. */
+  enterPodNetwork: () => Promise<string[]>;
+  hostSocket: string | undefined;
+  accessLog: string;
+  compileCache: string | undefined;
+  log: Logger;
+}
+
+const MAIN = fileURLToPath(import.meta.url).replace(/[^/]+(\.[jt]s)$/, 'data-plane/main$1');
+const PROTOCOLS = ['http', 'https'] as const;
+const RESTART_MS = 200;
+const MAX_RESTART_MS = 10_000;
+
+type Protocol = (typeof PROTOCOLS)[number];
+
+/** The data plane in a process of its own: what it does cannot slow down or bring down the rest. */
+export class GatewayProcess implements AsyncDisposable {
+  readonly #options: GatewayProcessOptions;
+  readonly #ports: Record<Protocol, number>;
+  readonly #metricsWaiting = new Map<number, (metrics: RouteMetrics[]) => void>();
+  #child: ChildProcess | undefined;
+  #config: GatewayConfig;
+  #version = 0;
+  #applied = new Map<number, () => void>();
+  #next = 1;
+  #closing = false;
+  #failures = 0;
+  #listening = Promise.withResolvers<void>();
+
+  private constructor(options: GatewayProcessOptions, config: GatewayConfig) {
+    this.#options = options;
+    this.#config = config;
+    this.#ports = { http: options.httpPort, https: options.httpsPort };
+  }
+
+  /** Resolves when requests are answered. */
+  static async start(options: GatewayProcessOptions, config: GatewayConfig): Promise<GatewayProcess> {
+    const gateway = new GatewayProcess(options, config);
+    await gateway.#spawn();
+    await gateway.#listening.promise;
+    return gateway;
+  }
+
+  get httpPort(): number {
+    return this.#ports.http;
+  }
+
+  get httpsPort(): number {
+    return this.#ports.https;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Resolves when requests are answered by this configuration. */
+  configure(config: GatewayConfig): Promise<void> {
+    this.#config = config;
+    const version = ++this.#version;
+    return new Promise((resolve) => {
+      this.#applied.set(version, resolve);
+      this.#send({ type: 'config', version, config });
+    });
+  }
+
+  metrics(): Promise<RouteMetrics[]> {
+    if (this.#child?.connected !== true) return Promise.resolve([]);
+    const id = this.#next++;
+    return new Promise((resolve) => {
+      this.#metricsWaiting.set(id, resolve);
+      this.#send({ type: 'metrics', id });
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing = true;
+    const child = this.#child;
+    if (child !== undefined && child.exitCode === null) {
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      if (child.connected) child.disconnect();
+      await gone;
+    }
+  }
+
+  async #spawn(): Promise<void> {
+    const { enterPodNetwork, hostSocket, accessLog, compileCache, log } = this.#options;
+    const [program = process.execPath, ...args] = [
+      ...(await enterPodNetwork()),
+      process.execPath,
+      '--no-warnings',
+      MAIN,
+    ];
+    const child = spawn(program, args, {
+      env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    this.#child = child;
+    child.on('message', (message: FromDataPlane) => this.#heard(message));
+    child.on('error', (error) => log.error({ err: error }, 'the gateway could not be started'));
+    child.on('exit', (code, signal) => {
+      if (this.#closing) return;
+      log.error({ code, signal }, 'the gateway has ended and is started again');
+      this.#settleAll();
+      const pause = Math.min(RESTART_MS * 2 ** this.#failures++, MAX_RESTART_MS);
+      setTimeout(
+        () =>
+          void this.#spawn().catch((error: Error) =>
+            log.error({ err: error }, 'the gateway could not be started'),
+          ),
+        pause,
+      );
+    });
+    this.#send({ type: 'start', accessLog, hostSocket });
+    for (const protocol of PROTOCOLS) await this.#giveSocket(child, protocol);
+    this.#send({ type: 'config', version: this.#version, config: this.#config });
+  }
+
+  /** Only the child may accept: once it has the socket, ours is closed. */
+  async #giveSocket(child: ChildProcess, protocol: Protocol): Promise<void> {
+    const server = await open(this.#options.host, this.#ports[protocol]);
+    this.#ports[protocol] = (server.address() as AddressInfo).port;
+    await new Promise<void>((resolve, reject) => {
+      const message: ToDataPlane = { type: 'listen', protocol };
+      child.send(message, server, (error) => (error === null ? resolve() : reject(error)));
+    });
+    server.close();
+  }
+
+  #heard(message: FromDataPlane): void {
+    if (message.type === 'applied') {
+      for (const [version, resolve] of this.#applied) {
+        if (version > message.version) continue;
+        this.#applied.delete(version);
+        resolve();
+      }
+    }
+    if (message.type === 'listening' && message.protocol === 'https') {
+      this.#failures = 0;
+      this.#listening.resolve();
+    }
+    if (message.type === 'metrics') {
+      this.#metricsWaiting.get(message.id)?.(message.metrics);
+      this.#metricsWaiting.delete(message.id);
+    }
+  }
+
+  #settleAll(): void {
+    for (const resolve of this.#metricsWaiting.values()) resolve([]);
+    this.#metricsWaiting.clear();
+  }
+
+  #send(message: ToDataPlane): void {
+    if (this.#child?.connected) this.#child.send(message);
+  }
+}
+
+/** Opened here, because the process lives in another network than its clients. */
+function open(host: string, port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer({ pauseOnConnect: true });
+    server.once('error', reject);
+    server.listen({ host, port, backlog: 1024 }, () => resolve(server));
+  });
+}

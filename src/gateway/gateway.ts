@@ -1,0 +1,224 @@
+import {
+  type Condition,
+  type Informer,
+  type Informers,
+  INGRESS_CLASSES,
+  INGRESSES,
+  isApiError,
+  type KubeClient,
+  type KubeObject,
+  type ResourceRef,
+  SECRETS,
+  withCondition,
+} from '../kube/index.ts';
+import { Backends } from './compile/backends.ts';
+import { httpRoutes } from './compile/http-route.ts';
+import { ingressRoutes } from './compile/ingress.ts';
+import type { HttpRoute, Ingress } from './compile/objects.ts';
+import type { Certificate, GatewayConfig, Route, RouteMetrics } from './config.ts';
+import { GatewayProcess, type GatewayProcessOptions } from './gateway-process.ts';
+
+export interface GatewayOptions extends GatewayProcessOptions {
+  client: KubeClient;
+  informers: Informers;
+  defaultCertificate: { cert: string; key: string };
+  hostIp: string;
+  now: () => number;
+}
+
+export const HTTP_ROUTES: ResourceRef = {
+  group: 'gateway.networking.k8s.io',
+  version: 'v1',
+  plural: 'httproutes',
+  namespaced: true,
+};
+const CLASS = 'dispatch';
+const CONTROLLER = 'dispatch.dev/gateway';
+const COALESCE_MS = 5;
+const LIMITS = { bodyBytes: 1024 ** 3, requestTimeoutMs: 60_000 };
+
+/** Serves what Ingress and HTTPRoute objects ask for, and tells the data plane of every change. */
+export class Gateway implements AsyncDisposable {
+  readonly #options: GatewayOptions;
+  readonly #ingresses: Informer<Ingress>;
+  readonly #classes: Informer;
+  readonly #routes: Informer<HttpRoute>;
+  readonly #secrets: Informer;
+  readonly #backends: Backends;
+  #process: GatewayProcess | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #sent = '';
+
+  /** Before the informers start. */
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    const { informers } = options;
+    this.#ingresses = informers.for<Ingress>(INGRESSES);
+    this.#classes = informers.for(INGRESS_CLASSES);
+    this.#routes = informers.for<HttpRoute>(HTTP_ROUTES);
+    this.#secrets = informers.for(SECRETS);
+    this.#backends = new Backends(informers, options.hostIp);
+    const changed = (): void => {
+      if (this.#timer === undefined) this.#timer = setTimeout(() => this.#update(), COALESCE_MS);
+    };
+    const watched = [
+      ...this.#backends.informers,
+      this.#ingresses,
+      this.#classes,
+      this.#routes,
+      this.#secrets,
+    ];
+    for (const informer of watched)
+      informer.addHandler({ added: changed, updated: changed, deleted: changed });
+  }
+
+  /** After the informers have seen what is there. */
+  async start(): Promise<void> {
+    const config = this.config();
+    this.#sent = JSON.stringify(config);
+    this.#process = await GatewayProcess.start(this.#options, config);
+    await this.#writeStatus();
+  }
+
+  get httpPort(): number {
+    return this.#process?.httpPort ?? this.#options.httpPort;
+  }
+
+  get httpsPort(): number {
+    return this.#process?.httpsPort ?? this.#options.httpsPort;
+  }
+
+  metrics(): Promise<RouteMetrics[]> {
+    return this.#process?.metrics() ?? Promise.resolve([]);
+  }
+
+  config(): GatewayConfig {
+    const routes: Route[] = [];
+    const certificates: Certificate[] = [];
+    for (const ingress of this.#served()) {
+      routes.push(...ingressRoutes(ingress, this.#backends));
+      for (const { hosts = [], secretName } of ingress.spec.tls ?? []) {
+        const pair = this.#certificate(ingress.metadata.namespace ?? '', secretName ?? '');
+        if (pair !== undefined) certificates.push({ hosts, ...pair });
+      }
+    }
+    for (const route of this.#routes.list()) routes.push(...httpRoutes(route, this.#backends));
+    return { routes, certificates, defaultCertificate: this.#options.defaultCertificate, limits: LIMITS };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#process?.[Symbol.asyncDispose]();
+    this.#process = undefined;
+  }
+
+  /** Those without a class, with ours, and with any that no other controller on this machine could serve. */
+  #served(): Ingress[] {
+    const foreign = new Set(
+      this.#classes
+        .list()
+        .filter((item) => (item['spec'] as { controller?: string } | undefined)?.controller !== CONTROLLER)
+        .map((item) => item.metadata.name),
+    );
+    return this.#ingresses
+      .list()
+      .filter((ingress) => {
+        const name =
+          ingress.spec.ingressClassName ?? ingress.metadata.annotations?.['kubernetes.io/ingress.class'];
+        return name === undefined || name === CLASS || !foreign.has(name);
+      })
+      .sort((a, b) => (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? ''));
+  }
+
+  #certificate(namespace: string, name: string): { cert: string; key: string } | undefined {
+    const secret: KubeObject | undefined = this.#secrets.get(namespace, name);
+    const data = secret?.['data'] as Record<string, string> | undefined;
+    const [cert, key] = [data?.['tls.crt'], data?.['tls.key']];
+    if (cert === undefined || key === undefined) return undefined;
+    return { cert: Buffer.from(cert, 'base64').toString(), key: Buffer.from(key, 'base64').toString() };
+  }
+
+  #update(): void {
+    this.#timer = undefined;
+    if (this.#process === undefined) return;
+    const config = this.config();
+    const text = JSON.stringify(config);
+    if (text !== this.#sent) {
+      this.#sent = text;
+      void this.#process.configure(config);
+    }
+    this.#writeStatus().catch((error: unknown) =>
+      this.#options.log.warn({ err: error }, 'the status of a route could not be written'),
+    );
+  }
+
+  async #writeStatus(): Promise<void> {
+    for (const ingress of this.#served()) {
+      if (ingress.status?.loadBalancer?.ingress?.[0]?.ip === this.#options.host) continue;
+      const status = { loadBalancer: { ingress: [{ ip: this.#options.host }] } };
+      await this.#patch(INGRESSES, ingress, status);
+    }
+    for (const route of this.#routes.list()) {
+      const parents = this.#parents(route);
+      if (JSON.stringify(parents) === JSON.stringify(route.status?.parents ?? [])) continue;
+      await this.#patch(HTTP_ROUTES, route, { parents });
+    }
+  }
+
+  #parents(route: HttpRoute): NonNullable<NonNullable<HttpRoute['status']>['parents']> {
+    const unknown = httpRoutes(route, this.#backends).some(
+      ({ action }) =>
+        action.type === 'forward' &&
+        action.backends.some(
+          (backend) => backend.endpoints.length === 0 && !this.#backends.exists(backend.name),
+        ),
+    );
+    return (route.spec.parentRefs ?? []).map((parentRef) => {
+      const before = route.status?.parents?.find(
+        (item) => JSON.stringify(item.parentRef) === JSON.stringify(parentRef),
+      );
+      const facts: Omit<Condition, 'lastTransitionTime'>[] = [
+        {
+          type: 'Accepted',
+          status: 'True',
+          reason: 'Accepted',
+          message: 'Route is accepted',
+          observedGeneration: route.metadata.generation ?? 0,
+        },
+        unknown
+          ? {
+              type: 'ResolvedRefs',
+              status: 'False',
+              reason: 'BackendNotFound',
+              message: 'A backend does not exist',
+              observedGeneration: route.metadata.generation ?? 0,
+            }
+          : {
+              type: 'ResolvedRefs',
+              status: 'True',
+              reason: 'ResolvedRefs',
+              message: 'All references are resolved',
+              observedGeneration: route.metadata.generation ?? 0,
+            },
+      ];
+      let conditions = before?.conditions;
+      for (const fact of facts) conditions = withCondition(conditions, fact, this.#options.now());
+      return { parentRef, controllerName: CONTROLLER, conditions: conditions! };
+    });
+  }
+
+  async #patch(resource: ResourceRef, object: KubeObject, status: object): Promise<void> {
+    const { namespace = '', name = '' } = object.metadata;
+    try {
+      await this.#options.client.patch(
+        resource,
+        { namespace, name },
+        'merge',
+        { status },
+        { subresource: 'status' },
+      );
+    } catch (error) {
+      if (!isApiError(error, 'NotFound')) throw error;
+    }
+  }
+}

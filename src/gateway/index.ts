@@ -1,0 +1,3 @@
+export type { RouteMetrics } from './config.ts';
+export { Gateway, type GatewayOptions, HTTP_ROUTES } from './gateway.ts';
+export { gatewayDefinitions } from './definitions.ts';

@@ -1,0 +1,156 @@
+import { execFile } from 'node:child_process';
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { addLibraries, addPrograms, addTree, type Files, findProgram } from './collect.ts';
+import type { ContainerConfig } from '../manifest.ts';
+
+const run = promisify(execFile);
+
+export interface Host {
+  /** Where programs are looked for. */
+  path: string;
+  /** The Node that runs us. */
+  node: string;
+  /** The directory of this product. */
+  product: string;
+}
+
+export interface Recipe {
+  config: ContainerConfig;
+  /** What must be installed on this machine when a program is missing. */
+  packages: string;
+  collect: (files: Files, host: Host) => Promise<void>;
+}
+
+export class MissingProgramError extends Error {
+  constructor(image: string, program: string, packages: string) {
+    super(
+      `The image dispatch.local/${image} is made from this machine's own programs, and ${program} is not installed: install the package ${packages}.`,
+    );
+    this.name = 'MissingProgramError';
+  }
+}
+
+/** What people expect beside a program: a shell and the tools of every day. Those not installed are left out. */
+const TOOLS =
+  'sh bash ls cat cp mv rm mkdir rmdir ln chmod chown touch echo printf env pwd id whoami hostname uname date sleep true false test head tail cut sort uniq wc tr tee grep sed awk find xargs basename dirname readlink realpath stat du df mktemp seq dd od md5sum sha256sum base64 tar gzip gunzip ps kill which curl timeout expr yes nproc install stty tty'.split(
+    ' ',
+  );
+const ENV = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
+
+async function addTools(files: Files, host: Host): Promise<void> {
+  const found = TOOLS.flatMap((name) => {
+    const path = findProgram(name, host.path);
+    return path === undefined ? [] : [[name, path] as const];
+  });
+  await addPrograms(files, Object.fromEntries(found));
+  for (const path of ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'])
+    if (existsSync(path)) files.set('etc/ssl/certs/ca-certificates.crt', realpathSync(path));
+}
+
+function required(image: string, program: string, packages: string, host: Host): string {
+  const found = findProgram(program, host.path);
+  if (found === undefined) throw new MissingProgramError(image, program, packages);
+  return found;
+}
+
+async function collectPython(files: Files, host: Host): Promise<void> {
+  await addTools(files, host);
+  const found = required('python3', 'python3', 'python3', host);
+  // Version managers put shims on the path: the interpreter itself says where it is.
+  const script =
+    'import os,sys,sysconfig;print(os.path.realpath(sys.executable));print(sysconfig.get_path("stdlib"));print(sys.base_prefix);print(sysconfig.get_config_var("LIBDIR") or "")';
+  const { stdout } = await run(found, ['-I', '-c', script], { env: { PATH: host.path, HOME: '/' } });
+  const [interpreter = '', library = '', prefix = ''] = stdout.split('\n');
+  await addPrograms(files, { python3: interpreter, python: interpreter });
+  const skipped = [
+    '/test',
+    '/tests',
+    '/__pycache__',
+    '/site-packages',
+    '/dist-packages',
+    '/idlelib',
+    '/tkinter',
+    '/ensurepip',
+    '/lib2to3',
+    '/turtledemo',
+  ];
+  const before = new Set(files.keys());
+  addTree(
+    files,
+    library,
+    (path) => skipped.some((part) => path.endsWith(part)) || path.includes('/config-3'),
+  );
+  const modules = [...files].filter(([name, source]) => !before.has(name) && source.endsWith('.so'));
+  await addLibraries(
+    files,
+    modules.map(([, source]) => source),
+  );
+  // An interpreter finds its library beside itself: one that lives elsewhere is started from there.
+  if (prefix !== '/usr') files.set(`${prefix.slice(1)}/bin/python3`, interpreter);
+}
+
+async function collectGit(files: Files, host: Host): Promise<void> {
+  await addTools(files, host);
+  const git = required('git', 'git', 'git', host);
+  await addPrograms(files, { git });
+  const { stdout } = await run(git, ['--exec-path'], { env: { PATH: host.path, HOME: '/' } });
+  const programs = stdout.trim();
+  addTree(files, programs, () => false);
+  await addLibraries(
+    files,
+    [join(programs, 'git-remote-https')].filter((path) => existsSync(path)),
+  );
+  const templates = join(dirname(dirname(programs)), 'share', 'git-core', 'templates');
+  if (existsSync(templates)) addTree(files, templates, () => false);
+  const ssh = findProgram('ssh', host.path);
+  if (ssh !== undefined) await addPrograms(files, { ssh });
+}
+
+async function collectNode(files: Files, host: Host): Promise<void> {
+  await addTools(files, host);
+  await addPrograms(files, { node: host.node });
+  const npm = findProgram('npm', host.path);
+  const home = npm === undefined ? undefined : npmHome(realpathSync(npm));
+  if (home === undefined) return;
+  const inner: Files = new Map();
+  addTree(inner, home, (path) => path.endsWith('/man') || path.endsWith('/docs'));
+  for (const [path, source] of inner)
+    files.set(`usr/lib/node_modules/npm/${path.slice(home.length)}`, source);
+}
+
+function npmHome(real: string): string | undefined {
+  const home = dirname(dirname(real));
+  return existsSync(join(home, 'bin', 'npm-cli.js')) ? home : undefined;
+}
+
+async function collectProduct(files: Files, host: Host): Promise<void> {
+  await collectNode(files, host);
+  for (const part of ['bin', 'src', 'dist', 'node_modules']) {
+    const from = join(host.product, part);
+    if (!existsSync(from)) continue;
+    const inner: Files = new Map();
+    addTree(inner, from, (path) =>
+      /node_modules\/(\.cache|\.bin|typescript|@typescript|@biomejs|node-(linux|darwin|bin))/.test(path),
+    );
+    for (const [path, source] of inner) files.set(`opt/dispatch/${path.slice(host.product.length)}`, source);
+  }
+  files.set('opt/dispatch/package.json', join(host.product, 'package.json'));
+}
+
+export const RECIPES: Record<string, Recipe> = {
+  shell: { config: { Env: ENV, Cmd: ['sh'] }, packages: 'coreutils', collect: addTools },
+  node: { config: { Env: ENV, Cmd: ['node'] }, packages: 'nodejs', collect: collectNode },
+  python3: {
+    config: { Env: [...ENV, 'PYTHONDONTWRITEBYTECODE=1'], Cmd: ['python3'] },
+    packages: 'python3',
+    collect: collectPython,
+  },
+  git: { config: { Env: ENV, Cmd: ['git'] }, packages: 'git', collect: collectGit },
+  dispatch: {
+    config: { Env: ENV, Entrypoint: ['node', '/opt/dispatch/bin/dispatch'] },
+    packages: 'nodejs',
+    collect: collectProduct,
+  },
+};

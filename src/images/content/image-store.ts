@@ -1,0 +1,166 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hostPlatform, type ImageConfig, type Index, type Manifest, type Descriptor } from '../manifest.ts';
+import { formatReference, parseReference, type Reference } from '../reference.ts';
+import type { ContentStore } from './content-store.ts';
+import { unpackLayer } from './unpack.ts';
+
+export interface Image {
+  /** Of the manifest for this machine's platform. */
+  digest: string;
+  /** As it was asked for, in full. */
+  name: string;
+  manifest: Manifest;
+  config: ImageConfig;
+  /** Of its layers, as they are stored. */
+  size: number;
+}
+
+export interface ImageStoreOptions {
+  root: string;
+  content: ContentStore;
+  arch: string;
+  /** Whether files can be given to their owners: by root, and in a user namespace. */
+  owners: boolean;
+  /** The names under which the registry of this server is reached. */
+  ownHosts: readonly string[];
+  now: () => number;
+}
+
+/** Images by name: what a build made, a push brought or a pull fetched is here, once, for all who use it. */
+export class ImageStore {
+  readonly content: ContentStore;
+  readonly #options: ImageStoreOptions;
+  readonly #names = new Map<string, string>();
+  readonly #unpacking = new Map<string, Promise<string>>();
+  readonly #listeners: ((name: string, digest: string) => void)[] = [];
+
+  constructor(options: ImageStoreOptions) {
+    this.#options = options;
+    this.content = options.content;
+  }
+
+  async open(): Promise<void> {
+    await this.content.open();
+    for (const dir of ['names', 'roots'])
+      await mkdir(join(this.#options.root, dir), { recursive: true, mode: 0o700 });
+    for (const file of await readdir(join(this.#options.root, 'names'))) {
+      const [name, digest] = (await readFile(join(this.#options.root, 'names', file), 'utf8')).split('\n');
+      if (name && digest) this.#names.set(name, digest);
+    }
+    // Roots that were being put together when an earlier server ended.
+    for (const name of await readdir(join(this.#options.root, 'roots')))
+      if (name.startsWith('.'))
+        await rm(join(this.#options.root, 'roots', name), { recursive: true, force: true });
+  }
+
+  onTagged(listener: (name: string, digest: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Every name with what it stands for: a manifest or an index. */
+  names(): ReadonlyMap<string, string> {
+    return this.#names;
+  }
+
+  digestOf(name: string): string | undefined {
+    return this.#names.get(name);
+  }
+
+  async tag(name: string, digest: string): Promise<void> {
+    const path = this.#nameFile(name);
+    const temporary = `${path}.${randomUUID()}`;
+    await writeFile(temporary, `${name}\n${digest}\n`, { flush: true, mode: 0o600 });
+    await rename(temporary, path);
+    this.#names.set(name, digest);
+    for (const listener of this.#listeners) listener(name, digest);
+  }
+
+  async untag(name: string): Promise<boolean> {
+    await rm(this.#nameFile(name), { force: true });
+    return this.#names.delete(name);
+  }
+
+  /** Whether the name belongs to the registry of this server: nobody else can know a newer image of it. */
+  isOurs(reference: Reference): boolean {
+    return this.#options.ownHosts.includes(reference.host);
+  }
+
+  /** The image of a name, if all of it is here. */
+  async find(reference: string | Reference): Promise<Image | undefined> {
+    const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
+    const name = formatReference(parsed);
+    const digest = parsed.digest ?? this.#names.get(name);
+    return digest === undefined ? undefined : this.load(digest, name);
+  }
+
+  async load(digest: string, name: string): Promise<Image | undefined> {
+    if (!(await this.content.has(digest))) return undefined;
+    const document = await this.content.readJson<Manifest | Index>(digest);
+    if ('manifests' in document) {
+      const chosen = choosePlatform(document.manifests, this.#options.arch);
+      return chosen === undefined ? undefined : this.load(chosen.digest, name);
+    }
+    const blobs = [document.config, ...document.layers];
+    const there = await Promise.all(blobs.map((blob) => this.content.has(blob.digest)));
+    if (there.includes(false)) return undefined;
+    const config = await this.content.readJson<ImageConfig>(document.config.digest);
+    const size = document.layers.reduce((sum, layer) => sum + layer.size, 0);
+    return { digest, name, manifest: document, config, size };
+  }
+
+  /** The directory with the image's files, made when it is first asked for. Nobody may write to it. */
+  root(image: Image): Promise<string> {
+    return this.#rootOnce(image.digest, async (dir) => {
+      for (const layer of image.manifest.layers)
+        await unpackLayer(await this.content.read(layer.digest), layer.mediaType, dir, {
+          owners: this.#options.owners,
+        });
+    });
+  }
+
+  /** Puts the root of an image together in another way than from its layers, with the same result. */
+  makeRoot(digest: string, fill: (dir: string) => Promise<void>): Promise<string> {
+    return this.#rootOnce(digest, fill);
+  }
+
+  #rootOnce(digest: string, fill: (dir: string) => Promise<void>): Promise<string> {
+    const path = join(this.#options.root, 'roots', digest.slice(7));
+    let making = this.#unpacking.get(path);
+    if (making === undefined) {
+      making = this.#makeRoot(path, fill);
+      this.#unpacking.set(path, making);
+      void making.catch(() => {}).then(() => this.#unpacking.delete(path));
+    }
+    return making;
+  }
+
+  async #makeRoot(path: string, fill: (dir: string) => Promise<void>): Promise<string> {
+    if ((await stat(path).catch(() => undefined)) !== undefined) return path;
+    const temporary = join(this.#options.root, 'roots', `.${randomUUID()}`);
+    await mkdir(temporary, { mode: 0o755 });
+    try {
+      await fill(temporary);
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { recursive: true, force: true });
+      throw error;
+    }
+    return path;
+  }
+
+  #nameFile(name: string): string {
+    return join(this.#options.root, 'names', createHash('sha256').update(name).digest('hex'));
+  }
+}
+
+export function choosePlatform(manifests: readonly Descriptor[], arch: string): Descriptor | undefined {
+  const host = hostPlatform(arch);
+  const images = manifests.filter((item) => item.platform?.os !== 'unknown');
+  return (
+    images.find(
+      (item) => item.platform?.os === host.os && item.platform.architecture === host.architecture,
+    ) ?? (images.length === 1 && images[0]!.platform === undefined ? images[0] : undefined)
+  );
+}

@@ -1,0 +1,82 @@
+import {
+  BadReferenceError,
+  type BuiltinImages,
+  type Image,
+  type ImageStore,
+  MissingProgramError,
+  parseReference,
+  type Reference,
+} from '../../images/index.ts';
+import type { Pod } from '../../kube/index.ts';
+import { ImageProblem, type ImageSource, type PullPolicy, type ReadyImage } from './images.ts';
+
+/** Fetches an image that is not here, with the credentials that the pod may use. */
+export type Pull = (reference: Reference, pod: Pod, signal: AbortSignal) => Promise<Image>;
+
+/** Images of this node: from the store, made of this machine's programs, or fetched. */
+export class NodeImages implements ImageSource {
+  readonly #store: ImageStore;
+  readonly #builtin: BuiltinImages;
+  readonly #pull: Pull;
+
+  constructor(store: ImageStore, builtin: BuiltinImages, pull: Pull) {
+    this.#store = store;
+    this.#builtin = builtin;
+    this.#pull = pull;
+  }
+
+  async find(name: string): Promise<ReadyImage | undefined> {
+    const reference = parse(name);
+    if (this.#builtin.has(reference)) return this.#ready(await this.#make(reference));
+    const image = await this.#store.find(reference);
+    return image && this.#ready(image);
+  }
+
+  async ensure(name: string, policy: PullPolicy, pod: Pod, signal: AbortSignal): Promise<ReadyImage> {
+    const reference = parse(name);
+    if (this.#builtin.has(reference)) return this.#ready(await this.#make(reference));
+    // What a build or a push has put under this name here is the newest there can be.
+    const known = await this.#store.find(reference);
+    if (known !== undefined && (policy !== 'Always' || this.#store.isOurs(reference)))
+      return this.#ready(known);
+    if (policy === 'Never')
+      throw new ImageProblem(
+        'ErrImageNeverPull',
+        `Container image "${name}" is not present with pull policy of Never`,
+      );
+    try {
+      return await this.#ready(await this.#pull(reference, pod, signal));
+    } catch (error) {
+      // An image that is here runs, whether or not its registry can be reached now.
+      if (known !== undefined) return this.#ready(known);
+      throw new ImageProblem('ErrImagePull', (error as Error).message, error);
+    }
+  }
+
+  async #make(reference: Reference): Promise<Image> {
+    try {
+      return await this.#builtin.get(reference);
+    } catch (error) {
+      if (error instanceof MissingProgramError) throw new ImageProblem('ErrImagePull', error.message, error);
+      throw error;
+    }
+  }
+
+  async #ready(image: Image): Promise<ReadyImage> {
+    return {
+      reference: image.name,
+      digest: image.digest,
+      rootfs: await this.#store.root(image),
+      config: image.config.config ?? {},
+    };
+  }
+}
+
+function parse(name: string): Reference {
+  try {
+    return parseReference(name);
+  } catch (error) {
+    if (error instanceof BadReferenceError) throw new ImageProblem('InvalidImageName', error.message, error);
+    throw error;
+  }
+}

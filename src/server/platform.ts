@@ -1,0 +1,233 @@
+import { createHash } from 'node:crypto';
+import { accessSync, constants } from 'node:fs';
+import { hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ADMIN, type ApiServer, InProcessTransport, type PodRuntime } from '../apiserver/index.ts';
+import { BuiltinImages, ContentStore, ImageStore } from '../images/index.ts';
+import { Gateway, gatewayDefinitions } from '../gateway/index.ts';
+import {
+  EventRecorder,
+  Informers,
+  KubeClient,
+  type KubeObject,
+  type Logger,
+  type ResourceRef,
+} from '../kube/index.ts';
+import {
+  NodeAgent,
+  NodeImages,
+  NodeStatus,
+  SandboxRuntime,
+  Scheduler,
+  ServiceTable,
+  TaintEviction,
+} from '../node/index.ts';
+import { workloadControllers } from '../workloads/index.ts';
+import type { DataDir } from './data-dir.ts';
+
+export interface PlatformOptions {
+  dirs: DataDir;
+  version: string;
+  log: Logger;
+  now: () => number;
+  /** Where programs of this machine are looked for. */
+  path: string;
+  allowPrivileged: boolean;
+  hostPathRoots: readonly string[];
+  host: string;
+  httpPort: number;
+  httpsPort: number;
+}
+
+const DEFINITIONS: ResourceRef = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  namespaced: false,
+};
+const API_ADDRESS = '10.96.0.1';
+const MEMORY_DIR = '/dev/shm';
+const PRODUCT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Everything that runs workloads on this machine, around an API that is already there. */
+export class Platform implements AsyncDisposable {
+  readonly images: ImageStore;
+  readonly gateway: Gateway;
+  readonly #runtime: SandboxRuntime;
+  readonly #stopping: AbortController;
+  readonly #agent: NodeAgent;
+  readonly #work: Promise<unknown>;
+
+  private constructor(parts: {
+    images: ImageStore;
+    gateway: Gateway;
+    runtime: SandboxRuntime;
+    stopping: AbortController;
+    agent: NodeAgent;
+    work: Promise<unknown>;
+  }) {
+    this.images = parts.images;
+    this.gateway = parts.gateway;
+    this.#runtime = parts.runtime;
+    this.#stopping = parts.stopping;
+    this.#agent = parts.agent;
+    this.#work = parts.work;
+  }
+
+  static async start(api: ApiServer, options: PlatformOptions): Promise<Platform> {
+    const { dirs, log, now } = options;
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const client = new KubeClient(new InProcessTransport(api.core, ADMIN), 'dispatch');
+    const informers = new Informers(client, log);
+    const apiPort = Number(new URL(api.url).port);
+    const hostIp = hostAddress();
+    await installDefinitions(client, gatewayDefinitions());
+    const images = await openImages(options);
+    const runtime = await SandboxRuntime.start({
+      runDir: dirs.run,
+      logDir: dirs.logs,
+      id: instanceId(dirs.root),
+      log,
+      outward: (host, port) => (host === '127.0.0.1' && port !== apiPort ? undefined : { host, port }),
+    });
+    const nodeStatus = new NodeStatus({
+      client,
+      informers,
+      nodeName: nodeNameOf(hostname()),
+      hostIp,
+      version: options.version,
+      runtime: runtime.name,
+      now,
+      log,
+    });
+    const builtin = new BuiltinImages({
+      images,
+      host: { path: options.path, node: process.execPath, product: PRODUCT },
+      arch: process.arch,
+    });
+    const agent = new NodeAgent({
+      client,
+      informers,
+      runtime,
+      images: new NodeImages(images, builtin, async () => {
+        throw new Error('images cannot be fetched yet');
+      }),
+      isOurs: (name) => nodeStatus.isOurs(name),
+      podsDir: dirs.pods,
+      logsDir: join(dirs.logs, 'pods'),
+      secretsDir: join(memoryDir(dirs), `dispatch-${instanceId(dirs.root)}`),
+      persistentDir: dirs.volumes,
+      hostPathRoots: options.hostPathRoots,
+      allowPrivileged: options.allowPrivileged,
+      hostApi: { host: '127.0.0.1', port: apiPort },
+      hostIp,
+      now,
+      log,
+    });
+    new ServiceTable({
+      informers,
+      api: { address: API_ADDRESS, port: apiPort },
+      hostIp,
+      publish: (table) => runtime.setNetwork(table),
+      log,
+    });
+    const controllers = [
+      new Scheduler({ client, informers, now, log }),
+      new TaintEviction({ client, informers, now, log }),
+      ...workloadControllers({
+        client,
+        informers,
+        log,
+        now,
+        events: (component) => new EventRecorder(client, component, log, now),
+      }),
+    ];
+    const gateway = new Gateway({
+      client,
+      informers,
+      host: options.host,
+      httpPort: options.httpPort,
+      httpsPort: options.httpsPort,
+      enterPodNetwork: () => runtime.enterPodNetwork(),
+      hostSocket: runtime.hostSocket,
+      accessLog: join(dirs.logs, 'gateway.log'),
+      compileCache: join(dirs.run, 'compile-cache'),
+      defaultCertificate: { cert: api.pki.serverCertificate, key: api.pki.serverKey },
+      hostIp,
+      now,
+      log,
+    });
+    await nodeStatus.start(signal);
+    await agent.start(signal);
+    await informers.start(signal);
+    try {
+      await gateway.start();
+    } catch (error) {
+      stopping.abort();
+      await gateway[Symbol.asyncDispose]();
+      await runtime[Symbol.asyncDispose]();
+      throw error;
+    }
+    const work = Promise.all(controllers.map((controller) => controller.run(signal)));
+    return new Platform({ images, gateway, runtime, stopping, agent, work });
+  }
+
+  get pods(): PodRuntime {
+    return this.#agent.runtime;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    await this.#work;
+    await this.gateway[Symbol.asyncDispose]();
+    await this.#runtime[Symbol.asyncDispose]();
+  }
+}
+
+/** Kinds that controllers here watch have to be there before they do. */
+async function installDefinitions(client: KubeClient, definitions: readonly KubeObject[]): Promise<void> {
+  for (const definition of definitions) await client.apply(DEFINITIONS, definition, { force: true });
+}
+
+async function openImages({ dirs, now }: PlatformOptions): Promise<ImageStore> {
+  const images = new ImageStore({
+    root: dirs.content,
+    content: new ContentStore(dirs.content),
+    arch: process.arch,
+    owners: process.getuid?.() === 0,
+    ownHosts: [],
+    now,
+  });
+  await images.open();
+  return images;
+}
+
+/** Secrets of pods lie in memory where the machine has a place for it. */
+function memoryDir(dirs: DataDir): string {
+  try {
+    accessSync(MEMORY_DIR, constants.W_OK);
+    return MEMORY_DIR;
+  } catch {
+    return dirs.run;
+  }
+}
+
+function instanceId(root: string): string {
+  return createHash('sha256').update(root).digest('hex').slice(0, 12);
+}
+
+export function nodeNameOf(host: string): string {
+  const name = host
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9.-]/g, '-')
+    .replaceAll(/^[-.]+|[-.]+$/g, '')
+    .slice(0, 63);
+  return name === '' ? 'localhost' : name;
+}
+
+function hostAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return addresses.find((item) => item.family === 'IPv4' && !item.internal)?.address ?? '127.0.0.1';
+}

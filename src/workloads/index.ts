@@ -1,0 +1,2 @@
+export type { WorkloadContext } from './context.ts';
+export { workloadControllers } from './workloads.ts';
