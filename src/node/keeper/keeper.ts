@@ -160,10 +160,13 @@ export class Keeper {
       cgroups: this.#cgroups.version,
       network: this.#options.hostNetwork ? 'host' : 'own',
     }),
-    list: () => ({
-      pods: [...this.#pods.values()].map(({ uid, ip }) => ({ uid, ip })),
-      containers: this.#containers.list(),
-    }),
+    list: ({ podUid }) => {
+      const mine = (uid: string): boolean => podUid === undefined || uid === podUid;
+      return {
+        pods: [...this.#pods.values()].filter(({ uid }) => mine(uid)).map(({ uid, ip }) => ({ uid, ip })),
+        containers: this.#containers.list().filter((record) => mine(record.podUid)),
+      };
+    },
     createPod: ({ uid, hostname }) => this.#createPod(uid, hostname),
     removePod: async ({ uid }) => {
       await this.#containers.killPod(uid);

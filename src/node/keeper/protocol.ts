@@ -102,7 +102,7 @@ export interface NameEntry {
 
 export interface Methods {
   hello: { params: object; result: KeeperInfo };
-  list: { params: object; result: { pods: PodRecord[]; containers: ContainerRecord[] } };
+  list: { params: { podUid?: string }; result: { pods: PodRecord[]; containers: ContainerRecord[] } };
   createPod: { params: { uid: string; hostname: string }; result: PodRecord };
   removePod: { params: { uid: string }; result: object };
   start: { params: StartContainer; result: ContainerRecord };

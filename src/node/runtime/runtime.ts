@@ -9,8 +9,6 @@ export interface PodSandbox {
   name: string;
   hostname: string;
   hostNetwork: boolean;
-  /** Addresses and names for /etc/resolv.conf and /etc/hosts, where the runtime does not bring its own. */
-  dns: { servers: string[]; searches: string[]; options: string[] };
 }
 
 export type Mount =
@@ -127,7 +125,8 @@ export interface Runtime extends AsyncDisposable {
   kill: (id: string, signal: number) => Promise<void>;
   /** Forgets a container that has ended, with what it wrote outside of volumes. */
   removeContainer: (id: string, dir: string) => Promise<void>;
-  list: () => Promise<{ pods: { uid: string; ip: string }[]; containers: ContainerState[] }>;
+  /** Of one pod, or of all. */
+  list: (podUid?: string) => Promise<{ pods: { uid: string; ip: string }[]; containers: ContainerState[] }>;
   run: (id: string, command: Command, streams: Streams) => Promise<CommandEnd>;
   attach: (id: string, streams: Streams) => Promise<CommandEnd>;
   /** To the pod's own loopback address, or to `host` as other pods see it. */

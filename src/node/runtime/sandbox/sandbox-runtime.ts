@@ -143,9 +143,12 @@ export class SandboxRuntime implements Runtime {
     await (await this.#ofContainer(id)).call('forget', { id, dir });
   }
 
-  async list(): Promise<{ pods: { uid: string; ip: string }[]; containers: ContainerState[] }> {
+  async list(
+    podUid?: string,
+  ): Promise<{ pods: { uid: string; ip: string }[]; containers: ContainerState[] }> {
+    const keepers = podUid === undefined ? [...this.#keepers.values()] : [this.#of(podUid)];
     const all = await Promise.all(
-      [...this.#keepers.values()].map(async (keeper) => (await keeper).call('list', {})),
+      keepers.map(async (keeper) => (await keeper).call('list', podUid === undefined ? {} : { podUid })),
     );
     return { pods: all.flatMap(({ pods }) => pods), containers: all.flatMap(({ containers }) => containers) };
   }
