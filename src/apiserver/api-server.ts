@@ -102,6 +102,7 @@ export class ApiServer {
       turns: new Turns(),
       now,
     };
+    const adminToken = new AdminToken(pki.adminToken);
     const tokens = new ServiceAccountTokens(pki.accountKey, store, now);
     const aggregation = new Aggregation({
       store,
@@ -119,6 +120,7 @@ export class ApiServer {
       catalog,
       rbac,
       tokens,
+      adminToken,
       openapi,
       aggregation,
       pods: options.pods ?? NO_PODS,
@@ -129,7 +131,7 @@ export class ApiServer {
     });
     this.#listener = new Listener({
       core: this.core,
-      authenticator: new Authenticator(new AdminToken(pki.adminToken), tokens),
+      authenticator: new Authenticator(adminToken, tokens),
       log,
       host: options.host,
       port: options.port,

@@ -1,7 +1,15 @@
 export { ApiServer, type ApiServerOptions } from './api-server.ts';
 export { type BackupHeader, BadBackupError, createBackup, readBackup } from './backup.ts';
 export { ADMIN } from './auth/index.ts';
-export { ApiCore, type ApiRequest, NO_PODS, type PodConnector, type Reply } from './http/index.ts';
+export type { LocalService } from './aggregation/index.ts';
+export {
+  ApiCore,
+  type ApiRequest,
+  NO_PODS,
+  type PodConnector,
+  type Reply,
+  type RequestInfo,
+} from './http/index.ts';
 export { writeDurably } from './pki/index.ts';
 export { rotateKey } from './rotate-key.ts';
 export type { Sink, User } from './registry/index.ts';

@@ -110,6 +110,8 @@ export type FromDataPlane =
   | { type: 'metrics'; id: number; metrics: RouteMetrics[] };
 
 export interface RouteMetrics {
+  /** "namespace/service:port" of each backend. */
+  backends: string[];
   owner: string;
   host: string;
   path: string;

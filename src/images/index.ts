@@ -1,6 +1,11 @@
 export { BUILTIN_HOST, BuiltinImages } from './builtin/builtin-images.ts';
 export { type Host, MissingProgramError, RECIPES } from './builtin/recipes.ts';
+export { Keychain } from './client/credentials.ts';
+export { pullImage } from './client/pull.ts';
+export { pushImage } from './client/push.ts';
+export { RegistryClient, RegistryError, type RegistrySettings } from './client/registry-client.ts';
 export { ContentStore } from './content/content-store.ts';
-export { type Image, ImageStore } from './content/image-store.ts';
+export { type Image, ImageStore, OWN_HOST } from './content/image-store.ts';
 export { type ImageConfig, type Manifest, MEDIA } from './manifest.ts';
 export { BadReferenceError, formatReference, parseReference, type Reference } from './reference.ts';
+export { type Access, type Authorize, Registry } from './registry/registry.ts';

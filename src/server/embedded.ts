@@ -13,6 +13,7 @@ import { DataDirLock } from './lock.ts';
 import { Platform, type PlatformOptions } from './platform.ts';
 import { ownIdentity } from './process-identity.ts';
 import { removeServerFile, type ServerFile, writeServerFile } from './server-file.ts';
+import { readSettings, type SettingsFlags } from './settings.ts';
 import { UserError } from './user-error.ts';
 
 export interface EmbeddedOptions {
@@ -21,13 +22,13 @@ export interface EmbeddedOptions {
   apiPort: number;
   httpPort: number;
   httpsPort: number;
+  registryPort: number;
   version: string;
   log: Logger;
   now: () => number;
   /** Where programs of this machine are looked for. */
   path: string;
-  allowPrivileged: boolean;
-  hostPathRoots: readonly string[];
+  flags: SettingsFlags;
 }
 
 /** The whole platform in one process, on one data directory. */
@@ -57,6 +58,7 @@ export class EmbeddedServer implements AsyncDisposable {
     await makeRoot(dirs.root);
     const lock = await DataDirLock.acquire(dirs.lockFile, dirs.root);
     try {
+      const settings = await readSettings(dirs.root, options.flags);
       const pods = new LatePods();
       const api = await startApi(options, dirs, pods);
       await writeKubeconfig(dirs.kubeconfig, {
@@ -64,7 +66,7 @@ export class EmbeddedServer implements AsyncDisposable {
         caCertificate: api.pki.caCertificate,
         token: api.pki.adminToken,
       });
-      const platform = await startPlatform(api, { ...options, dirs });
+      const platform = await startPlatform(api, { ...options, dirs, settings });
       pods.target = platform.pods;
       const file: ServerFile = {
         ...ownIdentity(),
@@ -73,6 +75,7 @@ export class EmbeddedServer implements AsyncDisposable {
         api: api.url,
         http: `http://${options.host}:${platform.gateway.httpPort}`,
         https: `https://${options.host}:${platform.gateway.httpsPort}`,
+        registry: `${options.host}:${platform.registryPort}`,
         kubeconfig: dirs.kubeconfig,
       };
       await writeServerFile(dirs.serverFile, file);
@@ -145,7 +148,7 @@ async function startPlatform(api: ApiServer, options: PlatformOptions): Promise<
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     const { port } = error as { port?: number };
     throw new UserError(
-      `Port ${port} is already in use: stop what uses it, or choose another with --http-port or --https-port (0 picks a free one).`,
+      `Port ${port} is already in use: stop what uses it, or choose another with --http-port, --https-port or --registry-port (0 picks a free one).`,
       { cause: error },
     );
   }

@@ -4,15 +4,17 @@ import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ADMIN, type ApiServer, InProcessTransport, type PodRuntime } from '../apiserver/index.ts';
-import { BuiltinImages, ContentStore, ImageStore } from '../images/index.ts';
+import { BuiltinImages, ContentStore, ImageStore, OWN_HOST, Registry } from '../images/index.ts';
 import { Gateway, gatewayDefinitions } from '../gateway/index.ts';
 import {
   EventRecorder,
   Informers,
+  isApiError,
   KubeClient,
   type KubeObject,
   type Logger,
   type ResourceRef,
+  STORAGE_CLASSES,
 } from '../kube/index.ts';
 import {
   NodeAgent,
@@ -23,8 +25,13 @@ import {
   ServiceTable,
   TaintEviction,
 } from '../node/index.ts';
-import { workloadControllers } from '../workloads/index.ts';
+import { DEFAULT_CLASS, workloadControllers } from '../workloads/index.ts';
 import type { DataDir } from './data-dir.ts';
+import { metricsService } from './metrics-service.ts';
+import { podPuller } from './pull-secrets.ts';
+import { registryAccess } from './registry-access.ts';
+import type { Settings } from './settings.ts';
+import { UsageMeter } from './usage-meter.ts';
 
 export interface PlatformOptions {
   dirs: DataDir;
@@ -33,9 +40,9 @@ export interface PlatformOptions {
   now: () => number;
   /** Where programs of this machine are looked for. */
   path: string;
-  allowPrivileged: boolean;
-  hostPathRoots: readonly string[];
+  settings: Settings;
   host: string;
+  registryPort: number;
   httpPort: number;
   httpsPort: number;
 }
@@ -54,6 +61,8 @@ const PRODUCT = fileURLToPath(new URL('../../', import.meta.url));
 export class Platform implements AsyncDisposable {
   readonly images: ImageStore;
   readonly gateway: Gateway;
+  readonly registryPort: number;
+  readonly #registry: Registry;
   readonly #runtime: SandboxRuntime;
   readonly #stopping: AbortController;
   readonly #agent: NodeAgent;
@@ -62,6 +71,8 @@ export class Platform implements AsyncDisposable {
   private constructor(parts: {
     images: ImageStore;
     gateway: Gateway;
+    registry: Registry;
+    registryPort: number;
     runtime: SandboxRuntime;
     stopping: AbortController;
     agent: NodeAgent;
@@ -69,6 +80,8 @@ export class Platform implements AsyncDisposable {
   }) {
     this.images = parts.images;
     this.gateway = parts.gateway;
+    this.#registry = parts.registry;
+    this.registryPort = parts.registryPort;
     this.#runtime = parts.runtime;
     this.#stopping = parts.stopping;
     this.#agent = parts.agent;
@@ -85,6 +98,16 @@ export class Platform implements AsyncDisposable {
     const hostIp = hostAddress();
     await installDefinitions(client, gatewayDefinitions());
     const images = await openImages(options);
+    const registry = new Registry({
+      images,
+      host: OWN_HOST,
+      root: dirs.content,
+      authorize: registryAccess(client, now),
+      now,
+      onError: (error) => log.error({ err: error }, 'the registry has failed'),
+    });
+    const registryPort = await registry.listen(options.host, options.registryPort);
+    images.ownHosts = ['127.0.0.1', 'localhost', '[::1]', hostIp].map((name) => `${name}:${registryPort}`);
     const runtime = await SandboxRuntime.start({
       runDir: dirs.run,
       logDir: dirs.logs,
@@ -111,16 +134,14 @@ export class Platform implements AsyncDisposable {
       client,
       informers,
       runtime,
-      images: new NodeImages(images, builtin, async () => {
-        throw new Error('images cannot be fetched yet');
-      }),
+      images: new NodeImages(images, builtin, podPuller(client, images, options.settings.registry)),
       isOurs: (name) => nodeStatus.isOurs(name),
       podsDir: dirs.pods,
       logsDir: join(dirs.logs, 'pods'),
       secretsDir: join(memoryDir(dirs), `dispatch-${instanceId(dirs.root)}`),
       persistentDir: dirs.volumes,
-      hostPathRoots: options.hostPathRoots,
-      allowPrivileged: options.allowPrivileged,
+      hostPathRoots: options.settings.hostPathRoots,
+      allowPrivileged: options.settings.allowPrivileged,
       hostApi: { host: '127.0.0.1', port: apiPort },
       hostIp,
       now,
@@ -133,18 +154,9 @@ export class Platform implements AsyncDisposable {
       publish: (table) => runtime.setNetwork(table),
       log,
     });
-    const controllers = [
-      new Scheduler({ client, informers, now, log }),
-      new TaintEviction({ client, informers, now, log }),
-      ...workloadControllers({
-        client,
-        informers,
-        log,
-        now,
-        events: (component) => new EventRecorder(client, component, log, now),
-      }),
-    ];
-    const gateway = new Gateway({
+    const usage = new UsageMeter({ runtime, informers, requests: () => gateway.metrics(), now });
+    api.core.deps.aggregation.mount(metricsService(usage, informers, now));
+    const gateway: Gateway = new Gateway({
       client,
       informers,
       host: options.host,
@@ -159,6 +171,25 @@ export class Platform implements AsyncDisposable {
       now,
       log,
     });
+    const controllers = [
+      new Scheduler({ client, informers, now, log }),
+      new TaintEviction({ client, informers, now, log }),
+      ...workloadControllers(
+        {
+          client,
+          informers,
+          log,
+          now,
+          events: (component) => new EventRecorder(client, component, log, now),
+        },
+        {
+          volumes: { dir: dirs.volumes, removeFiles: (path) => runtime.removeFiles(path) },
+          metrics: usage,
+        },
+      ),
+    ];
+    usage.start(signal);
+    await installStorageClass(client);
     await nodeStatus.start(signal);
     await agent.start(signal);
     await informers.start(signal);
@@ -167,11 +198,12 @@ export class Platform implements AsyncDisposable {
     } catch (error) {
       stopping.abort();
       await gateway[Symbol.asyncDispose]();
+      await registry[Symbol.asyncDispose]();
       await runtime[Symbol.asyncDispose]();
       throw error;
     }
     const work = Promise.all(controllers.map((controller) => controller.run(signal)));
-    return new Platform({ images, gateway, runtime, stopping, agent, work });
+    return new Platform({ images, gateway, registry, registryPort, runtime, stopping, agent, work });
   }
 
   get pods(): PodRuntime {
@@ -182,6 +214,7 @@ export class Platform implements AsyncDisposable {
     this.#stopping.abort();
     await this.#work;
     await this.gateway[Symbol.asyncDispose]();
+    await this.#registry[Symbol.asyncDispose]();
     await this.#runtime[Symbol.asyncDispose]();
   }
 }
@@ -191,13 +224,20 @@ async function installDefinitions(client: KubeClient, definitions: readonly Kube
   for (const definition of definitions) await client.apply(DEFINITIONS, definition, { force: true });
 }
 
+async function installStorageClass(client: KubeClient): Promise<void> {
+  try {
+    await client.create(STORAGE_CLASSES, DEFAULT_CLASS);
+  } catch (error) {
+    if (!isApiError(error, 'AlreadyExists')) throw error;
+  }
+}
+
 async function openImages({ dirs, now }: PlatformOptions): Promise<ImageStore> {
   const images = new ImageStore({
     root: dirs.content,
     content: new ContentStore(dirs.content),
     arch: process.arch,
     owners: process.getuid?.() === 0,
-    ownHosts: [],
     now,
   });
   await images.open();

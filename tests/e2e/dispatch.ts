@@ -7,7 +7,16 @@ import { HttpTransport, KubeClient, loadKubeconfig } from '../../src/kube/index.
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/dispatch', import.meta.url));
 
-export const FREE_PORTS = ['--api-port', '0', '--http-port', '0', '--https-port', '0'];
+export const FREE_PORTS = [
+  '--api-port',
+  '0',
+  '--http-port',
+  '0',
+  '--https-port',
+  '0',
+  '--registry-port',
+  '0',
+];
 
 export interface CommandResult {
   code: number;

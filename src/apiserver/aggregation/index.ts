@@ -1,1 +1,1 @@
-export { Aggregation, type AggregationOptions } from './aggregation.ts';
+export { Aggregation, type AggregationOptions, type LocalService } from './aggregation.ts';

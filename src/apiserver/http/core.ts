@@ -1,6 +1,6 @@
 import { ApiError } from '../../kube/index.ts';
 import type { Aggregation } from '../aggregation/index.ts';
-import type { Access, Rbac, ServiceAccountTokens } from '../auth/index.ts';
+import type { Access, AdminToken, Rbac, ServiceAccountTokens } from '../auth/index.ts';
 import type { Catalog } from '../catalog.ts';
 import type { OpenApi } from '../discovery/index.ts';
 import type { Resource } from '../kinds/index.ts';
@@ -20,6 +20,7 @@ export interface CoreDeps {
   catalog: Catalog;
   rbac: Rbac;
   tokens: ServiceAccountTokens;
+  adminToken: AdminToken;
   openapi: OpenApi;
   aggregation: Aggregation;
   /** Reaches the pods of this machine: logs, exec, port-forward. */

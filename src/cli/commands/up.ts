@@ -18,11 +18,14 @@ interface UpFlags {
   apiPort: number;
   httpPort: number;
   httpsPort: number;
+  registryPort: number;
   detach?: boolean;
   logFormat: LogFormat;
   logLevel: string;
   allowPrivileged?: boolean;
   hostPathRoot?: string[];
+  registryMirror?: string[];
+  insecureRegistry?: string[];
 }
 
 const HOST = '127.0.0.1';
@@ -35,6 +38,9 @@ export function registerUp(program: Command, environment: Environment): void {
     .option('--api-port <port>', 'port of the Kubernetes API, 0 for a free one', parsePort, 7443)
     .option('--http-port <port>', 'port of the gateway for HTTP, 0 for a free one', parsePort, 8081)
     .option('--https-port <port>', 'port of the gateway for HTTPS, 0 for a free one', parsePort, 8444)
+    .option('--registry-port <port>', 'port of the image registry, 0 for a free one', parsePort, 7050)
+    .option('--registry-mirror <registry=url...>', 'other places that have the images of a registry')
+    .option('--insecure-registry <host...>', 'registries that may be spoken to without TLS')
     .option('--detach', 'return when the server is ready, and leave it running')
     .option('--allow-privileged', 'let pods ask for privileged containers')
     .option('--host-path-root <dir...>', 'directories of this machine that pods may mount')
@@ -77,12 +83,17 @@ async function up(environment: Environment, root: string, flags: UpFlags): Promi
     apiPort: flags.apiPort,
     httpPort: flags.httpPort,
     httpsPort: flags.httpsPort,
+    registryPort: flags.registryPort,
     version: packageVersion(),
     log,
     now: Date.now,
     path: environment.env['PATH'] ?? '',
-    allowPrivileged: flags.allowPrivileged === true,
-    hostPathRoots: flags.hostPathRoot ?? [],
+    flags: {
+      registryMirror: flags.registryMirror ?? [],
+      insecureRegistry: flags.insecureRegistry ?? [],
+      hostPathRoot: flags.hostPathRoot ?? [],
+      allowPrivileged: flags.allowPrivileged === true,
+    },
   });
   environment.stdout.write(greeting(server.file));
   await stop;
@@ -110,6 +121,7 @@ function greeting(file: ServerFile): string {
     '',
     `  API         ${file.api}`,
     `  gateway     ${file.http}  ${file.https}`,
+    `  registry    ${file.registry}`,
     `  kubeconfig  ${file.kubeconfig}`,
     '',
     'Try next, in another terminal:',

@@ -37,6 +37,7 @@ export class Metrics {
 
   snapshot(): RouteMetrics[] {
     return [...this.#counts.values()].map(({ route, statuses, buckets, count, seconds }) => ({
+      backends: route.action.type === 'forward' ? route.action.backends.map(({ name }) => name) : [],
       owner: route.owner,
       host: route.host,
       path: route.match.path.value,

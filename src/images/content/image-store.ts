@@ -17,20 +17,23 @@ export interface Image {
   size: number;
 }
 
+/** The host in the names of images that were pushed to or built for the registry of this server. */
+export const OWN_HOST = 'registry.dispatch.local';
+
 export interface ImageStoreOptions {
   root: string;
   content: ContentStore;
   arch: string;
   /** Whether files can be given to their owners: by root, and in a user namespace. */
   owners: boolean;
-  /** The names under which the registry of this server is reached. */
-  ownHosts: readonly string[];
   now: () => number;
 }
 
 /** Images by name: what a build made, a push brought or a pull fetched is here, once, for all who use it. */
 export class ImageStore {
   readonly content: ContentStore;
+  /** The names under which the registry of this server is reached. */
+  ownHosts: readonly string[] = [];
   readonly #options: ImageStoreOptions;
   readonly #names = new Map<string, string>();
   readonly #unpacking = new Map<string, Promise<string>>();
@@ -82,14 +85,19 @@ export class ImageStore {
     return this.#names.delete(name);
   }
 
+  /** The registry of this server has many names, and one under which its images are kept. */
+  canonical(reference: Reference): Reference {
+    return this.isOurs(reference) ? { ...reference, host: OWN_HOST } : reference;
+  }
+
   /** Whether the name belongs to the registry of this server: nobody else can know a newer image of it. */
   isOurs(reference: Reference): boolean {
-    return this.#options.ownHosts.includes(reference.host);
+    return reference.host === OWN_HOST || this.ownHosts.includes(reference.host);
   }
 
   /** The image of a name, if all of it is here. */
   async find(reference: string | Reference): Promise<Image | undefined> {
-    const parsed = typeof reference === 'string' ? parseReference(reference) : reference;
+    const parsed = this.canonical(typeof reference === 'string' ? parseReference(reference) : reference);
     const name = formatReference(parsed);
     const digest = parsed.digest ?? this.#names.get(name);
     return digest === undefined ? undefined : this.load(digest, name);

@@ -44,6 +44,11 @@ export class NodeImages implements ImageSource {
         'ErrImageNeverPull',
         `Container image "${name}" is not present with pull policy of Never`,
       );
+    if (this.#store.isOurs(reference))
+      throw new ImageProblem(
+        'ErrImagePull',
+        `the registry of this server has no ${name}: push or build it first`,
+      );
     try {
       return await this.#ready(await this.#pull(reference, pod, signal));
     } catch (error) {

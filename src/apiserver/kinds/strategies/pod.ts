@@ -58,11 +58,15 @@ function pullPolicy(image: string): string {
   return tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent';
 }
 
-export function validatePodSpec(spec: unknown, path: string): FieldError[] {
+/** `claimed` names volumes that the pod gets from elsewhere. */
+export function validatePodSpec(spec: unknown, path: string, claimed: readonly unknown[] = []): FieldError[] {
   const errors: FieldError[] = [];
   const containers = listAt(spec, 'containers');
   if (containers.length === 0) errors.push({ kind: 'required', field: `${path}.containers` });
-  const volumes = new Set(listAt(spec, 'volumes').map((volume) => textAt(volume, 'name')));
+  const volumes = new Set([
+    ...listAt(spec, 'volumes').map((volume) => textAt(volume, 'name')),
+    ...claimed.map((claim) => textAt(claim, 'metadata.name')),
+  ]);
   for (const volume of listAt(spec, 'volumes')) checkName(textAt(volume, 'name'), `${path}.volumes`, errors);
   for (const list of ['initContainers', 'containers']) {
     for (const [index, container] of listAt(spec, list).entries()) {
@@ -182,7 +186,11 @@ export function qosClass(pod: KubeObject): string {
 
 export function validateTemplate(object: KubeObject, path = 'spec.template'): FieldError[] {
   const template = at(object, path);
-  const errors = validatePodSpec(at(template, 'spec'), `${path}.spec`);
+  const errors = validatePodSpec(
+    at(template, 'spec'),
+    `${path}.spec`,
+    listAt(object, 'spec.volumeClaimTemplates'),
+  );
   const labels = at(template, 'metadata.labels');
   if (isRecord(labels)) errors.push(...validateLabels(labels as Record<string, string>, `${path}.labels`));
   return errors;
