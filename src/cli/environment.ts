@@ -17,6 +17,7 @@ import { dataDir, runningServer, type ServerFile, UserError } from '../server/in
 export interface Environment {
   argv: readonly string[];
   env: Readonly<Record<string, string | undefined>>;
+  cwd: string;
   stdout: NodeJS.WriteStream;
   stderr: NodeJS.WriteStream;
 }

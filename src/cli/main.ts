@@ -6,6 +6,7 @@ try {
   const program = createProgram({
     argv: process.argv,
     env: process.env,
+    cwd: process.cwd(),
     stdout: process.stdout,
     stderr: process.stderr,
   });

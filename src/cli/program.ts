@@ -2,7 +2,10 @@ import { Command, Option } from 'commander';
 import { registerBackup } from './commands/backup.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerDoctor } from './commands/doctor.ts';
+import { registerImage } from './commands/image.ts';
+import { registerIngress } from './commands/ingress.ts';
 import { registerKubectl } from './commands/kubectl.ts';
+import { registerNode } from './commands/node.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerUp } from './commands/up.ts';
 import { registerVersion } from './commands/version.ts';
@@ -31,6 +34,9 @@ export function createProgram(environment: Environment): Command {
     registerStatus,
     registerDoctor,
     registerVersion,
+    registerImage,
+    registerNode,
+    registerIngress,
     registerKubectl,
     registerBackup,
     registerCompletion,

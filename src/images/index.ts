@@ -1,3 +1,12 @@
+export { buildImage } from './builder/build.ts';
+export {
+  BuildError,
+  type BuildOptions,
+  type LayerPart,
+  type RunMount,
+  type RunRequest,
+  type StepRunner,
+} from './builder/types.ts';
 export { BUILTIN_HOST, BuiltinImages } from './builtin/builtin-images.ts';
 export { type Host, MissingProgramError, RECIPES } from './builtin/recipes.ts';
 export { Keychain } from './client/credentials.ts';
@@ -9,3 +18,6 @@ export { type Image, ImageStore, OWN_HOST } from './content/image-store.ts';
 export { type ImageConfig, type Manifest, MEDIA } from './manifest.ts';
 export { BadReferenceError, formatReference, parseReference, type Reference } from './reference.ts';
 export { type Access, type Authorize, Registry } from './registry/registry.ts';
+export { pruneImages } from './prune.ts';
+export { Repositories } from './registry/repositories.ts';
+export { saveImage } from './save.ts';

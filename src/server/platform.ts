@@ -13,6 +13,8 @@ import {
   KubeClient,
   type KubeObject,
   type Logger,
+  type Pod,
+  PODS,
   type ResourceRef,
   STORAGE_CLASSES,
 } from '../kube/index.ts';
@@ -21,12 +23,14 @@ import {
   NodeImages,
   NodeStatus,
   SandboxRuntime,
+  SandboxStepRunner,
   Scheduler,
   ServiceTable,
   TaintEviction,
 } from '../node/index.ts';
 import { DEFAULT_CLASS, workloadControllers } from '../workloads/index.ts';
 import type { DataDir } from './data-dir.ts';
+import { ImageService } from './image-service.ts';
 import { metricsService } from './metrics-service.ts';
 import { podPuller } from './pull-secrets.ts';
 import { registryAccess } from './registry-access.ts';
@@ -154,6 +158,19 @@ export class Platform implements AsyncDisposable {
       publish: (table) => runtime.setNetwork(table),
       log,
     });
+    api.core.deps.aggregation.mount(
+      new ImageService({
+        images,
+        builtin,
+        repositories: registry.repositories,
+        runner: new SandboxStepRunner(runtime),
+        settings: options.settings.registry,
+        root: dirs.content,
+        inUse: () => imagesInUse(informers),
+        registry: () => `${options.host}:${registryPort}`,
+        now,
+      }),
+    );
     const usage = new UsageMeter({ runtime, informers, requests: () => gateway.metrics(), now });
     api.core.deps.aggregation.mount(metricsService(usage, informers, now));
     const gateway: Gateway = new Gateway({
@@ -242,6 +259,20 @@ async function openImages({ dirs, now }: PlatformOptions): Promise<ImageStore> {
   });
   await images.open();
   return images;
+}
+
+/** The digests that statuses of pods name. */
+function imagesInUse(informers: Informers): Set<string> {
+  const found = new Set<string>();
+  for (const pod of informers.for<Pod>(PODS).list())
+    for (const { imageID } of [
+      ...(pod.status?.containerStatuses ?? []),
+      ...(pod.status?.initContainerStatuses ?? []),
+    ]) {
+      const digest = /sha256:[0-9a-f]{64}/.exec(imageID)?.[0];
+      if (digest !== undefined) found.add(digest);
+    }
+  return found;
 }
 
 /** Secrets of pods lie in memory where the machine has a place for it. */

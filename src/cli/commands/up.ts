@@ -11,7 +11,7 @@ import {
   UserError,
 } from '../../server/index.ts';
 import { dataRoot, type Environment, globalFlags, packageVersion } from '../environment.ts';
-import { examples } from '../help.ts';
+import { examples, repeated } from '../help.ts';
 import { createLogger, LOG_LEVELS, type LogFormat } from '../logger.ts';
 
 interface UpFlags {
@@ -39,11 +39,16 @@ export function registerUp(program: Command, environment: Environment): void {
     .option('--http-port <port>', 'port of the gateway for HTTP, 0 for a free one', parsePort, 8081)
     .option('--https-port <port>', 'port of the gateway for HTTPS, 0 for a free one', parsePort, 8444)
     .option('--registry-port <port>', 'port of the image registry, 0 for a free one', parsePort, 7050)
-    .option('--registry-mirror <registry=url...>', 'other places that have the images of a registry')
-    .option('--insecure-registry <host...>', 'registries that may be spoken to without TLS')
+    .option(
+      '--registry-mirror <registry=url>',
+      'other places that have the images of a registry',
+      repeated,
+      [],
+    )
+    .option('--insecure-registry <host>', 'registries that may be spoken to without TLS', repeated, [])
     .option('--detach', 'return when the server is ready, and leave it running')
     .option('--allow-privileged', 'let pods ask for privileged containers')
-    .option('--host-path-root <dir...>', 'directories of this machine that pods may mount')
+    .option('--host-path-root <dir>', 'directories of this machine that pods may mount', repeated, [])
     .addOption(
       new Option('--log-format <format>', 'how log lines look').choices(['pretty', 'json']).default('pretty'),
     )

@@ -6,6 +6,7 @@ import { serveAttach, serveCommand } from './commands.ts';
 import { MNT_DETACH, MS } from './constants.ts';
 import { Containers } from './containers.ts';
 import { dialPod } from './dial.ts';
+import { serveLayer } from './layer.ts';
 import { LaunchError, Launcher } from './launcher.ts';
 import { LineReader } from './line-reader.ts';
 import { ServiceNetwork } from './service-network.ts';
@@ -122,6 +123,9 @@ export class Keeper {
         break;
       case 'attach':
         void serveAttach(containers, opening.container, socket);
+        break;
+      case 'layer':
+        void serveLayer(sys, opening.dir, socket);
         break;
       case 'dial':
         dialPod({ sys: this.#sys, network: this.#network }, this.#pods.get(opening.podUid), opening, socket);

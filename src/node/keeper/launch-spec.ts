@@ -42,6 +42,7 @@ export interface RootSpec {
 
 export type MountSpec =
   | { type: 'bind'; source: string; subPath?: string; target: string; readOnly: boolean; file?: boolean }
+  | { type: 'overlay'; lower: string[]; scratch: string; target: string; readOnly: boolean }
   | { type: 'tmpfs'; target: string; sizeBytes?: number; mode?: string };
 
 /** What a launch that failed says, on the same descriptor; nothing is said when the program took over. */

@@ -10,7 +10,22 @@ export type Opening =
   | { open: 'control' }
   | { open: 'command'; container: string; launch: Omit<LaunchSpec, 'namespaces' | 'terminal'>; tty: boolean }
   | { open: 'attach'; container: string }
+  /** The files of a directory as a layer: for each a line of JSON, and its bytes. */
+  | { open: 'layer'; dir: string }
   | DialOpening;
+
+/** One file of a layer. */
+export interface LayerFile {
+  path: string;
+  type: 'file' | 'directory' | 'symlink' | 'link' | 'fifo';
+  mode: number;
+  uid: number;
+  gid: number;
+  size: number;
+  linkname?: string;
+  whiteout?: boolean;
+  opaque?: boolean;
+}
 
 /** To the pod's own loopback address, or to a host as other pods see it. */
 export interface DialOpening {

@@ -119,6 +119,10 @@ function mountOne(sys: Syscalls, root: string, mount: MountSpec): void {
     closeSync(target);
     return;
   }
+  if (mount.type === 'overlay') {
+    mountOverlay(sys, root, mount);
+    return;
+  }
   const source =
     mount.subPath === undefined
       ? openSync(mount.source, O_PATH)
@@ -133,6 +137,24 @@ function mountOne(sys: Syscalls, root: string, mount: MountSpec): void {
     closeSync(over);
   }
   closeSync(source);
+  closeSync(target);
+}
+
+/** A tree of several layers, with a place for what is written to it. */
+function mountOverlay(sys: Syscalls, root: string, mount: Extract<MountSpec, { type: 'overlay' }>): void {
+  const there = mount.lower.filter((path) => lstatSync(path, { throwIfNoEntry: false })?.isDirectory());
+  const [first] = there;
+  if (first === undefined) {
+    const file = mount.lower.find((path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined);
+    if (file === undefined) throw new Error(`What is to be mounted at ${mount.target} is not there.`);
+    mountOne(sys, root, { type: 'bind', source: file, target: mount.target, readOnly: true });
+    return;
+  }
+  const [upper, work] = [join(mount.scratch, 'upper'), join(mount.scratch, 'work')];
+  for (const path of [upper, work]) mkdirSync(path, { recursive: true });
+  const target = openInside(root, mount.target, 'directory');
+  const options = `lowerdir=${there.map(escapeLayer).join(':')},upperdir=${escapeOption(upper)},workdir=${escapeOption(work)},userxattr`;
+  sys.mount('overlay', `/proc/self/fd/${target}`, 'overlay', mount.readOnly ? MS.RDONLY : 0, options);
   closeSync(target);
 }
 

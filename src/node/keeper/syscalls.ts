@@ -59,6 +59,7 @@ export function loadSyscalls(arch: string) {
   const grantpt = libc.func('int grantpt(int)');
   const unlockpt = libc.func('int unlockpt(int)');
   const ptsnameR = libc.func('int ptsname_r(int, void *, size_t)');
+  const lgetxattr = libc.func('long lgetxattr(const char *, const char *, void *, size_t)');
   const pipe2 = libc.func('int pipe2(void *, int)');
   const dup2 = libc.func('int dup2(int, int)');
   const setsid = libc.func('int setsid()');
@@ -134,6 +135,12 @@ export function loadSyscalls(arch: string) {
       const ends = Buffer.alloc(8);
       check(pipe2(ends, O_CLOEXEC), 'pipe');
       return { read: ends.readInt32LE(0), write: ends.readInt32LE(4) };
+    },
+    /** The first byte of an attribute of a file; undefined when it has none. */
+    attribute: (path: string, name: string) => {
+      const value = Buffer.alloc(64);
+      const length = Number(lgetxattr(path, name, value, value.length));
+      return length > 0 ? value.toString('latin1', 0, 1) : undefined;
     },
     dup2: (from: number, to: number) => check(dup2(from, to), 'dup2'),
     setsid: () => setsid(),

@@ -94,7 +94,7 @@ export class ContainerRunner {
       podUid: pod.metadata.uid ?? '',
       name: container.name,
       attempt,
-      image: { rootfs: image.rootfs, reference: image.reference },
+      image: { layers: [image.rootfs], reference: image.reference },
       argv: argvOf(container, config, env),
       env,
       cwd: container.workingDir || config.WorkingDir || '/',

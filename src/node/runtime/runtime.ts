@@ -1,3 +1,4 @@
+import type { LayerFile } from '../keeper/protocol.ts';
 import type { Duplex, Readable, Writable } from 'node:stream';
 
 /** How much a runtime keeps apart. */
@@ -13,11 +14,12 @@ export interface PodSandbox {
 
 export type Mount =
   | { type: 'bind'; source: string; subPath?: string; target: string; readOnly: boolean }
+  | { type: 'overlay'; lower: string[]; scratch: string; target: string; readOnly: boolean }
   | { type: 'tmpfs'; target: string; sizeBytes?: number; mode?: string };
 
 export interface ContainerImage {
-  /** The directory with the files of the image, for runtimes that put roots together themselves. */
-  rootfs: string;
+  /** Directories with the files of the image, top first, for runtimes that put roots together themselves. */
+  layers: string[];
   /** The name by which others pull it. */
   reference: string;
 }
@@ -138,5 +140,10 @@ export interface Runtime extends AsyncDisposable {
   own: (path: string, group: number) => Promise<void>;
   /** Deletes files that containers may have made under other identities. */
   removeFiles: (path: string) => Promise<void>;
+  /** The files of a layer that a container has written, each followed by its bytes. */
+  readLayer: (
+    dir: string,
+    handle: (file: LayerFile, content: AsyncIterable<Buffer>) => Promise<void>,
+  ) => Promise<void>;
   listen: (listener: RuntimeListener) => void;
 }

@@ -13,6 +13,7 @@ import {
   type ControlEvent,
   FRAME,
   type KeeperInfo,
+  type LayerFile,
   type NetworkTable,
 } from '../../keeper/protocol.ts';
 import type {
@@ -26,6 +27,7 @@ import type {
   RuntimeListener,
   Streams,
 } from '../runtime.ts';
+import { readLayerStream } from './layer-stream.ts';
 import { KeeperClient } from './keeper-client.ts';
 import { type KeeperInput, startKeeper } from './keeper-process.ts';
 import { serveOutward } from './outward-server.ts';
@@ -114,7 +116,7 @@ export class SandboxRuntime implements Runtime {
       launch: {
         root: {
           ...rootOf(spec.dir),
-          lower: [spec.image.rootfs],
+          lower: spec.image.layers,
           overlayOptions: 'userxattr',
           readOnly: spec.readOnlyRoot,
           mounts: spec.mounts,
@@ -224,6 +226,14 @@ export class SandboxRuntime implements Runtime {
 
   async removeFiles(path: string): Promise<void> {
     await (await this.#keeper('own')).call('remove', { path });
+  }
+
+  async readLayer(
+    dir: string,
+    handle: (file: LayerFile, content: AsyncIterable<Buffer>) => Promise<void>,
+  ): Promise<void> {
+    const keeper = await this.#keeper('own');
+    await readLayerStream(await keeper.open({ open: 'layer', dir }), handle);
   }
 
   /** What names and addresses of services lead to; kept for a keeper that has to be started again. */
