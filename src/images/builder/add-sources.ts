@@ -71,7 +71,9 @@ export async function withArchive<T>(
       return undefined;
     }
     const [source] = new ContextTree(dir, new IgnoreList('')).find('');
-    return source === undefined ? undefined : await use(source);
+    // The directory that it was unpacked to is none of its files.
+    const entries = source?.entries.filter(({ relative }) => relative !== '') ?? [];
+    return source === undefined ? undefined : await use({ ...source, entries });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

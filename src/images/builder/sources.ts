@@ -139,11 +139,9 @@ function matchNames(pattern: string, names: (dir: string) => string[]): string[]
   for (const part of pattern.split('/')) {
     const test = toPattern(part);
     found = found.flatMap((dir) =>
-      hasWildcard(part)
-        ? names(dir)
-            .filter((name) => test.test(name))
-            .map((name) => (dir === '' ? name : `${dir}/${name}`))
-        : [dir === '' ? part : `${dir}/${part}`],
+      names(dir)
+        .filter((name) => test.test(name))
+        .map((name) => (dir === '' ? name : `${dir}/${name}`)),
     );
   }
   return found;
