@@ -8,3 +8,5 @@ export { ServiceTable } from './network/service-table.ts';
 export type { Runtime } from './runtime/runtime.ts';
 export { Scheduler } from './scheduler/scheduler.ts';
 export { TaintEviction } from './scheduler/taint-eviction.ts';
+export { detectRuntime, type Finding as RuntimeFinding, whyNoSandbox } from './runtime/detect.ts';
+export { NoRuntime } from './runtime/no-runtime.ts';

@@ -20,6 +20,8 @@ export interface NodeStatusOptions {
   hostIp: string;
   version: string;
   runtime: string;
+  /** Why no containers run here, where that is so. */
+  problem: string | undefined;
   kernel?: string;
   now: () => number;
   log: Logger;
@@ -103,7 +105,7 @@ export class NodeStatus {
   }
 
   #status(node: Node, now: number): Record<string, unknown> {
-    const { hostIp, version, runtime, kernel } = this.#options;
+    const { hostIp, version, runtime, kernel, problem } = this.#options;
     const capacity = {
       cpu: String(cpus().length),
       memory: `${Math.floor(totalmem() / 1024)}Ki`,
@@ -131,7 +133,14 @@ export class NodeStatus {
         reason: 'KubeletHasSufficientPID',
         message: 'kubelet has sufficient PID available',
       },
-      { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' },
+      problem === undefined
+        ? {
+            type: 'Ready',
+            status: 'True',
+            reason: 'KubeletReady',
+            message: 'kubelet is posting ready status',
+          }
+        : { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: problem },
     ];
     let conditions = node.status?.conditions;
     for (const fact of facts) conditions = withCondition(conditions, fact, now);

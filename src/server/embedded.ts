@@ -86,6 +86,11 @@ export class EmbeddedServer implements AsyncDisposable {
     }
   }
 
+  /** What does not work on this machine, in a sentence. */
+  get problem(): string | undefined {
+    return this.#platform.problem;
+  }
+
   /** The API, for everything that runs in this process. */
   get api(): ApiServer {
     return this.#api;

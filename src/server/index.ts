@@ -1,3 +1,4 @@
+export { detectRuntime } from '../node/index.ts';
 export { restore } from './backup.ts';
 export { type DataDir, dataDir } from './data-dir.ts';
 export { EmbeddedServer, type EmbeddedOptions } from './embedded.ts';

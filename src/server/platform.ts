@@ -22,11 +22,15 @@ import {
   NodeAgent,
   NodeImages,
   NodeStatus,
+  NoRuntime,
+  type Runtime,
+  type SandboxOptions,
   SandboxRuntime,
   SandboxStepRunner,
   Scheduler,
   ServiceTable,
   TaintEviction,
+  whyNoSandbox,
 } from '../node/index.ts';
 import { DEFAULT_CLASS, workloadControllers } from '../workloads/index.ts';
 import type { DataDir } from './data-dir.ts';
@@ -67,7 +71,9 @@ export class Platform implements AsyncDisposable {
   readonly gateway: Gateway;
   readonly registryPort: number;
   readonly #registry: Registry;
-  readonly #runtime: SandboxRuntime;
+  /** Why no containers run here, where that is so. */
+  readonly problem: string | undefined;
+  readonly #runtime: Runtime;
   readonly #stopping: AbortController;
   readonly #agent: NodeAgent;
   readonly #work: Promise<unknown>;
@@ -77,7 +83,8 @@ export class Platform implements AsyncDisposable {
     gateway: Gateway;
     registry: Registry;
     registryPort: number;
-    runtime: SandboxRuntime;
+    runtime: Runtime;
+    problem: string | undefined;
     stopping: AbortController;
     agent: NodeAgent;
     work: Promise<unknown>;
@@ -87,6 +94,7 @@ export class Platform implements AsyncDisposable {
     this.#registry = parts.registry;
     this.registryPort = parts.registryPort;
     this.#runtime = parts.runtime;
+    this.problem = parts.problem;
     this.#stopping = parts.stopping;
     this.#agent = parts.agent;
     this.#work = parts.work;
@@ -112,13 +120,9 @@ export class Platform implements AsyncDisposable {
     });
     const registryPort = await registry.listen(options.host, options.registryPort);
     images.ownHosts = ['127.0.0.1', 'localhost', '[::1]', hostIp].map((name) => `${name}:${registryPort}`);
-    const runtime = await SandboxRuntime.start({
-      runDir: dirs.run,
-      logDir: dirs.logs,
-      id: instanceId(dirs.root),
-      log,
-      outward: (host, port) => (host === '127.0.0.1' && port !== apiPort ? undefined : { host, port }),
-    });
+    const { runtime, sandbox, problem } = await startRuntime(options, (host, port) =>
+      host === '127.0.0.1' && port !== apiPort ? undefined : { host, port },
+    );
     const nodeStatus = new NodeStatus({
       client,
       informers,
@@ -126,6 +130,7 @@ export class Platform implements AsyncDisposable {
       hostIp,
       version: options.version,
       runtime: runtime.name,
+      problem,
       now,
       log,
     });
@@ -155,7 +160,7 @@ export class Platform implements AsyncDisposable {
       informers,
       api: { address: API_ADDRESS, port: apiPort },
       hostIp,
-      publish: (table) => runtime.setNetwork(table),
+      publish: async (table) => sandbox?.setNetwork(table),
       log,
     });
     api.core.deps.aggregation.mount(
@@ -179,8 +184,8 @@ export class Platform implements AsyncDisposable {
       host: options.host,
       httpPort: options.httpPort,
       httpsPort: options.httpsPort,
-      enterPodNetwork: () => runtime.enterPodNetwork(),
-      hostSocket: runtime.hostSocket,
+      enterPodNetwork: async () => (sandbox === undefined ? [] : sandbox.enterPodNetwork()),
+      hostSocket: sandbox?.hostSocket,
       accessLog: join(dirs.logs, 'gateway.log'),
       compileCache: join(dirs.run, 'compile-cache'),
       defaultCertificate: { cert: api.pki.serverCertificate, key: api.pki.serverKey },
@@ -220,7 +225,7 @@ export class Platform implements AsyncDisposable {
       throw error;
     }
     const work = Promise.all(controllers.map((controller) => controller.run(signal)));
-    return new Platform({ images, gateway, registry, registryPort, runtime, stopping, agent, work });
+    return new Platform({ images, gateway, registry, registryPort, runtime, problem, stopping, agent, work });
   }
 
   get pods(): PodRuntime {
@@ -239,6 +244,27 @@ export class Platform implements AsyncDisposable {
 /** Kinds that controllers here watch have to be there before they do. */
 async function installDefinitions(client: KubeClient, definitions: readonly KubeObject[]): Promise<void> {
   for (const definition of definitions) await client.apply(DEFINITIONS, definition, { force: true });
+}
+
+/** Sandboxes where this machine allows them. Without them everything but pods works. */
+async function startRuntime(
+  { dirs, log }: PlatformOptions,
+  outward: SandboxOptions['outward'],
+): Promise<{ runtime: Runtime; sandbox: SandboxRuntime | undefined; problem: string | undefined }> {
+  try {
+    const sandbox = await SandboxRuntime.start({
+      runDir: dirs.run,
+      logDir: dirs.logs,
+      id: instanceId(dirs.root),
+      log,
+      outward,
+    });
+    return { runtime: sandbox, sandbox, problem: undefined };
+  } catch (error) {
+    const problem = whyNoSandbox() ?? `Containers cannot run here: ${(error as Error).message}.`;
+    log.warn({ err: error }, problem);
+    return { runtime: new NoRuntime(problem), sandbox: undefined, problem };
+  }
 }
 
 async function installStorageClass(client: KubeClient): Promise<void> {

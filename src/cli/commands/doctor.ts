@@ -3,7 +3,7 @@ import { access, mkdir, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { Command } from 'commander';
-import { dataDir, runningServer } from '../../server/index.ts';
+import { dataDir, detectRuntime, runningServer } from '../../server/index.ts';
 import { dataRoot, type Environment, globalFlags } from '../environment.ts';
 import { examples } from '../help.ts';
 
@@ -47,6 +47,14 @@ async function examine(environment: Environment, root: string): Promise<Finding[
     server === undefined
       ? await apiPort()
       : { check: 'server', status: 'ok', detail: `running with PID ${server.pid} at ${server.api}` },
+    ...detectRuntime().map(
+      ({ check, ok, detail, advice }): Finding => ({
+        check,
+        status: ok ? 'ok' : 'warning',
+        detail,
+        ...(advice !== undefined && { advice }),
+      }),
+    ),
     await program(environment, 'git', 'Needed for pipelines and GitOps: install the package git.'),
     await program(
       environment,

@@ -101,6 +101,7 @@ async function up(environment: Environment, root: string, flags: UpFlags): Promi
     },
   });
   environment.stdout.write(greeting(server.file));
+  if (server.problem !== undefined) environment.stderr.write(`\n${server.problem}\n`);
   await stop;
   environment.stdout.write('Stopping…\n');
   await server[Symbol.asyncDispose]();

@@ -2,7 +2,7 @@ import type { LayerFile } from '../keeper/protocol.ts';
 import type { Duplex, Readable, Writable } from 'node:stream';
 
 /** How much a runtime keeps apart. */
-export type RuntimeName = 'sandbox' | 'docker' | 'process';
+export type RuntimeName = 'sandbox' | 'docker' | 'process' | 'none';
 
 export interface PodSandbox {
   uid: string;
