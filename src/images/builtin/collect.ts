@@ -13,8 +13,12 @@ export type Files = Map<string, string>;
 export function findProgram(name: string, path: string): string | undefined {
   for (const dir of path.split(delimiter)) {
     const candidate = join(dir, name);
-    const found = statSync(candidate, { throwIfNoEntry: false });
-    if (found?.isFile() && (found.mode & 0o111) !== 0) return candidate;
+    try {
+      const found = statSync(candidate);
+      if (found.isFile() && (found.mode & 0o111) !== 0) return candidate;
+    } catch {
+      // Paths name directories that are not there, or that others keep closed.
+    }
   }
   return undefined;
 }

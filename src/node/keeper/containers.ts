@@ -7,6 +7,7 @@ import type { Cgroups, Group, Usage } from './cgroups.ts';
 import { LaunchError, type Launcher, type Program } from './launcher.ts';
 import type { LaunchSpec } from './launch-spec.ts';
 import { type LogLimits, LogWriter } from './log-writer.ts';
+import { namespaceOf, usageByNamespace } from './process-usage.ts';
 import type { PodNamespaces } from './pod-network.ts';
 import type { ContainerRecord, StartContainer } from './protocol.ts';
 import { Terminal } from './terminal.ts';
@@ -16,6 +17,9 @@ import type { Syscalls } from './syscalls.ts';
 export type OutputListener = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
 
 interface Live {
+  /** Held by looking, where no control group holds it. */
+  memoryLimit: number | undefined;
+  overLimit: boolean;
   record: ContainerRecord;
   program: Program;
   group: Group | undefined;
@@ -30,6 +34,7 @@ interface Known {
   live: Live | undefined;
 }
 
+const MEMORY_CHECK_MS = 200;
 const LOG_LIMITS: LogLimits = { fileBytes: 10 * 1024 * 1024, files: 5 };
 
 export interface ContainersOptions {
@@ -45,6 +50,7 @@ export interface ContainersOptions {
 export class Containers {
   readonly #options: ContainersOptions;
   readonly #known = new Map<string, Known>();
+  #memoryTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ContainersOptions) {
     this.#options = options;
@@ -83,6 +89,8 @@ export class Containers {
     try {
       await this.#options.launcher.start(spec, (program) => {
         const live: Live = {
+          memoryLimit: group === undefined ? request.limits.memoryBytes : undefined,
+          overLimit: false,
           record,
           program,
           group,
@@ -93,6 +101,7 @@ export class Containers {
         };
         this.#known.set(request.id, { record, live });
         this.#connect(live, request.launch.stdin);
+        this.#watchMemory();
       });
       terminal?.handOver();
       record.startedAt = Date.now();
@@ -134,10 +143,33 @@ export class Containers {
   }
 
   stats(): { id: string; podUid: string; name: string; usage: Usage }[] {
+    const looked = this.#options.cgroups.version === 'none' ? usageByNamespace() : undefined;
     return [...this.#known.values()].flatMap(({ record, live }) => {
-      const usage = live?.group?.usage();
+      const usage = live?.group?.usage() ?? looked?.get(namespaceOf(live?.program.child.pid ?? 0) ?? 0);
       return usage === undefined ? [] : [{ id: record.id, podUid: record.podUid, name: record.name, usage }];
     });
+  }
+
+  /** Ends containers that take more memory than they may, as well as that can be seen from outside. */
+  #watchMemory(): void {
+    if (this.#memoryTimer !== undefined) return;
+    this.#memoryTimer = setInterval(() => {
+      const limited = [...this.#known.values()].flatMap(({ live }) =>
+        live?.memoryLimit === undefined ? [] : [live],
+      );
+      if (limited.length === 0) {
+        clearInterval(this.#memoryTimer);
+        this.#memoryTimer = undefined;
+        return;
+      }
+      const usage = usageByNamespace();
+      for (const live of limited) {
+        const { pid = 0 } = live.program.child;
+        if ((usage.get(namespaceOf(pid) ?? 0)?.memoryBytes ?? 0) <= live.memoryLimit!) continue;
+        live.overLimit = true;
+        live.program.child.kill('SIGKILL');
+      }
+    }, MEMORY_CHECK_MS);
   }
 
   /** The process that stands for the container, and what a command in it has to enter. */
@@ -204,7 +236,7 @@ export class Containers {
     record.finishedAt = Date.now();
     record.exitCode = number === undefined ? (code ?? 0) : 128 + number;
     if (number !== undefined) record.signal = number;
-    if ((group?.oomKills() ?? 0) > 0 && record.exitCode !== 0) record.oomKilled = true;
+    if (live.overLimit || ((group?.oomKills() ?? 0) > 0 && record.exitCode !== 0)) record.oomKilled = true;
     group?.remove();
     live.log.close();
     const known = this.#known.get(record.id);
