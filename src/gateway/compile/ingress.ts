@@ -38,8 +38,7 @@ export function ingressRoutes(ingress: Ingress, backends: Backends): Route[] {
       );
   }
   if (spec.defaultBackend !== undefined) {
-    const hosts = new Set((spec.rules ?? []).map((rule) => rule.host || '*'));
-    for (const host of hosts.size === 0 ? ['*'] : hosts)
+    for (const host of new Set(['*', ...(spec.rules ?? []).map((rule) => rule.host || '*')]))
       routes.push({
         owner,
         host,

@@ -107,22 +107,26 @@ function exchange(
   };
   session.on('error', fail);
   stream.on('error', fail);
-  let trailers: Record<string, unknown> = {};
   stream.on('response', (answer) => {
     const { ':status': status = 200, ...rest } = answer;
-    response.stream.respond({ ':status': status, ...rest } as never, { waitForTrailers: true });
-    response.stream.once('wantTrailers', () => response.stream.sendTrailers(trailers as never));
+    const known = Object.entries(rest).filter(
+      ([name, value]) => !name.startsWith(':') && value !== undefined,
+    );
+    response.writeHead(Number(status), Object.fromEntries(known) as Record<string, string | string[]>);
   });
   stream.on('trailers', (found) => {
-    trailers = Object.fromEntries(Object.entries(found).filter(([name]) => !name.startsWith(':')));
+    const known = Object.entries(found).filter(
+      ([name, value]) => !name.startsWith(':') && value !== undefined,
+    );
+    response.addTrailers(Object.fromEntries(known) as Record<string, string>);
   });
   stream.on('data', (chunk: Buffer) => {
-    if (response.stream.destroyed || response.stream.write(chunk)) return;
+    if (response.stream.destroyed || response.write(chunk)) return;
     stream.pause();
-    response.stream.once('drain', () => stream.resume());
+    response.once('drain', () => stream.resume());
   });
   stream.on('end', () => {
-    if (!response.stream.destroyed) response.stream.end();
+    if (!response.stream.destroyed) response.end();
     done(200);
     session.close();
   });

@@ -21,6 +21,12 @@ export interface ProxyOptions {
   now: () => number;
 }
 
+interface Attempts {
+  hasBody: boolean;
+  tried: Set<Endpoint>;
+  count: number;
+}
+
 type Forward = Extract<RouteAction, { type: 'forward' }>;
 
 /** What an answer and a compressor have in common. */
@@ -29,7 +35,8 @@ interface ChunkSink {
   once: (event: 'drain', listener: () => void) => unknown;
 }
 
-const MAX_TRIES = 3;
+const MAX_TRIES = 6;
+const RETRY_PAUSE_MS = 20;
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 const BODYLESS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
@@ -170,10 +177,10 @@ export class HttpProxy {
     }
     const hasBody = job.length !== undefined ? job.length > 0 : hasChunkedBody(request);
     if (hasBody) limitBody(request, response, limit);
-    this.#try(job, { hasBody, tried: new Set() });
+    this.#try(job, { hasBody, tried: new Set(), count: 0 });
   }
 
-  #try(job: Job, state: { hasBody: boolean; tried: Set<Endpoint> }): void {
+  #try(job: Job, state: Attempts): void {
     const { action, found, request } = job;
     const cookie = action.options?.affinityCookie;
     const wanted = cookie === undefined ? undefined : cookieOf(request, cookie);
@@ -200,20 +207,33 @@ export class HttpProxy {
     );
   }
 
-  /** Nothing was sent: whatever the method, another endpoint may be asked. */
-  #again(job: Job, state: { hasBody: boolean; tried: Set<Endpoint> }, endpoint: Endpoint): void {
-    if (job.response.destroyed) return;
+  /** Nothing was done: another endpoint may be asked, or one that a newer configuration knows. */
+  #again(job: Job, state: Attempts, endpoint: Endpoint): void {
     state.tried.add(endpoint);
-    if (state.tried.size < MAX_TRIES) this.#try(job, state);
-    else {
+    state.count += 1;
+    if (state.count >= MAX_TRIES) {
       reply(job.response, 502, 'The backend could not be reached.\n');
       this.#done(job, 502);
+      return;
     }
+    const retry = (): void => {
+      if (job.response.destroyed) return;
+      const now = this.find(job.request, job.client);
+      if (now?.found.route.action.type === 'forward') job.action = now.found.route.action;
+      // When all have failed, those that are left may have been replaced in the meantime.
+      const open = job.action.backends.some((item) =>
+        item.endpoints.some((other) => !state.tried.has(other)),
+      );
+      if (!open) state.tried.clear();
+      this.#try(job, state);
+    };
+    if (state.count === 1) retry();
+    else setTimeout(retry, RETRY_PAUSE_MS * state.count);
   }
 
   #exchange(
     job: Job,
-    state: { hasBody: boolean; tried: Set<Endpoint> },
+    state: Attempts,
     { backend, endpoint }: { backend: Backend; endpoint: Endpoint },
     connection: Connection,
   ): void {

@@ -46,8 +46,11 @@ export class Connection {
       end: (reusable) => {
         const exchange = this.#exchange;
         this.#exchange = undefined;
-        if (reusable && this.#bodyDone && !socket.destroyed) this.#release(this);
-        else socket.destroy();
+        if (reusable && this.#bodyDone && !socket.destroyed) {
+          // A client that was slow may have had it paused up to the last byte.
+          socket.resume();
+          this.#release(this);
+        } else socket.destroy();
         exchange?.onEnd();
       },
       error: (why) => this.#fail(why),
