@@ -1,4 +1,4 @@
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Container, type Pod, quantityNumber } from '../../kube/index.ts';
 import { CAPABILITIES } from '../keeper/constants.ts';
@@ -88,7 +88,9 @@ export class ContainerRunner {
       );
     await mkdir(dir, { recursive: true });
     const termination = join(dir, 'termination-log');
-    await writeFile(termination, '', { mode: 0o666 });
+    await writeFile(termination, '');
+    // Any user of the container may leave its last words there.
+    await chmod(termination, 0o666);
     const spec: ContainerSpec = {
       id: `${pod.metadata.uid}/${container.name}/${attempt}`,
       podUid: pod.metadata.uid ?? '',

@@ -34,6 +34,7 @@ export interface WorkerDeps {
 }
 
 const RETRY_MS = 2_000;
+const FIRST_MOUNT_RETRY_MS = 50;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const DEFAULT_GRACE_SECONDS = 30;
 
@@ -57,6 +58,7 @@ export class PodWorker implements PodContext {
   #verdict: { phase: 'Failed' | 'Succeeded'; reason?: string; message?: string } | undefined;
   #terminating: Promise<void> | undefined;
   #endSeen = false;
+  #mountFailures = 0;
 
   constructor(pod: Pod, deps: WorkerDeps) {
     this.#pod = pod;
@@ -237,7 +239,7 @@ export class PodWorker implements PodContext {
     } catch (error) {
       if (!(error instanceof PodProblem)) throw error;
       this.event('Warning', error.reason, error.message);
-      this.again(RETRY_MS);
+      this.again(Math.min(RETRY_MS, FIRST_MOUNT_RETRY_MS * 2 ** this.#mountFailures++));
     }
   }
 

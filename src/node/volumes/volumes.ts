@@ -145,7 +145,7 @@ export class Volumes {
     const source = spec.hostPath ?? spec.local;
     if (source === undefined)
       throw waiting(`persistentvolume "${volumeName}" is of a kind that is not supported here`);
-    const { path } = await this.#hostPath({ type: 'DirectoryOrCreate', ...source });
+    const { path } = await this.#hostPath({ ...source, type: 'DirectoryOrCreate' });
     await this.#own(pod, path);
     return path;
   }
