@@ -1,7 +1,15 @@
 import { benchApiServer } from './apiserver/bench.ts';
+import { benchBuild } from './build/bench.ts';
+import { benchGateway } from './gateway/bench.ts';
+import { benchPods } from './pods/bench.ts';
 
 /** `npm run bench -- NAME [ROW…] [--json]`: prints the measures of one room. */
-const BENCHES: Record<string, (rows: readonly string[]) => Promise<Row[]>> = { apiserver: benchApiServer };
+const BENCHES: Record<string, (rows: readonly string[]) => Promise<Row[]>> = {
+  apiserver: benchApiServer,
+  build: benchBuild,
+  gateway: benchGateway,
+  pods: benchPods,
+};
 
 export interface Row {
   name: string;
@@ -21,7 +29,7 @@ if (bench === undefined) {
 const rows = await bench(rest.filter((word) => !word.startsWith('--')));
 if (rest.includes('--json')) console.log(JSON.stringify(rows, undefined, 2));
 else {
-  console.log('| measure | here | kube-apiserver + etcd | to reach |\n|---|---|---|---|');
+  console.log('| measure | here | peer | to reach |\n|---|---|---|---|');
   for (const { name: row, value, unit, peer, goal } of rows)
     console.log(`| ${row} | ${round(value)} ${unit} | ${peer} | ${goal} |`);
 }
