@@ -134,6 +134,10 @@ function collect(child: ChildProcess, input?: string): Promise<CommandResult> {
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     result.stderr += text;
   });
-  if (input !== undefined) child.stdin!.end(input);
+  if (input !== undefined) {
+    // A program that ends without reading its input is nobody's mistake.
+    child.stdin!.on('error', () => {});
+    child.stdin!.end(input);
+  }
   return new Promise((resolve) => child.once('close', (code) => resolve({ ...result, code: code ?? -1 })));
 }

@@ -61,6 +61,41 @@ test(
   },
 );
 
+test(
+  'the five minutes of the README: an example, an image of one’s own, and its rollout',
+  { skip: SKIP },
+  async () => {
+    await using dispatch = await Dispatch.make();
+    await dispatch.up();
+    const { http, registry } = await dispatch.file();
+    await dispatch.ok('apply', '-f', 'examples/hello.yaml');
+    await dispatch.ok('rollout', 'status', 'deployment/hello', '--timeout=60s');
+    await eventually(async () =>
+      assert.match(await (await fetch(`${http}/hello`)).text(), /^hello from hello-/),
+    );
+    const image = `${registry}/default/mine:1`;
+    const built = await dispatch.run('image', 'build', '-t', image, 'examples/image');
+    assert.equal(built.code, 0, built.stderr);
+    await dispatch.ok('set', 'image', 'deployment/hello', `web=${image}`);
+    await dispatch.ok(
+      'patch',
+      'deployment',
+      'hello',
+      '--type=json',
+      '-p',
+      '[{"op":"remove","path":"/spec/template/spec/containers/0/command"},{"op":"remove","path":"/spec/template/spec/containers/0/args"}]',
+    );
+    await dispatch.ok('rollout', 'status', 'deployment/hello', '--timeout=60s');
+    await eventually(async () =>
+      assert.equal(await (await fetch(`${http}/hello`)).text(), 'built on this machine\n'),
+    );
+    assert.match(
+      (await dispatch.run('ingress')).stdout,
+      /Ingress\s+default\s+hello\s+http:\/\/127.0.0.1:\d+\/hello\s+hello:80/,
+    );
+  },
+);
+
 test('logs, exec, cp and port-forward reach into a pod', { skip: SKIP }, async () => {
   await using dispatch = await Dispatch.make();
   await dispatch.up();
