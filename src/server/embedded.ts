@@ -28,6 +28,7 @@ export interface EmbeddedOptions {
   now: () => number;
   /** Where programs of this machine are looked for. */
   path: string;
+  compileCache: string | undefined;
   flags: SettingsFlags;
 }
 

@@ -48,6 +48,8 @@ export interface PlatformOptions {
   now: () => number;
   /** Where programs of this machine are looked for. */
   path: string;
+  /** Where programs of ours that are started often keep what they have compiled. */
+  compileCache: string | undefined;
   settings: Settings;
   host: string;
   registryPort: number;
@@ -187,7 +189,7 @@ export class Platform implements AsyncDisposable {
       enterPodNetwork: async () => (sandbox === undefined ? [] : sandbox.enterPodNetwork()),
       hostSocket: sandbox?.hostSocket,
       accessLog: join(dirs.logs, 'gateway.log'),
-      compileCache: join(dirs.run, 'compile-cache'),
+      compileCache: options.compileCache ?? join(dirs.run, 'compile-cache'),
       defaultCertificate: { cert: api.pki.serverCertificate, key: api.pki.serverKey },
       hostIp,
       now,
@@ -248,7 +250,7 @@ async function installDefinitions(client: KubeClient, definitions: readonly Kube
 
 /** Sandboxes where this machine allows them. Without them everything but pods works. */
 async function startRuntime(
-  { dirs, log }: PlatformOptions,
+  { dirs, log, compileCache }: PlatformOptions,
   outward: SandboxOptions['outward'],
 ): Promise<{ runtime: Runtime; sandbox: SandboxRuntime | undefined; problem: string | undefined }> {
   try {
@@ -256,6 +258,7 @@ async function startRuntime(
       runDir: dirs.run,
       logDir: dirs.logs,
       id: instanceId(dirs.root),
+      compileCache: compileCache ?? join(dirs.run, 'compile-cache'),
       log,
       outward,
     });

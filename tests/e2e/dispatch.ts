@@ -122,7 +122,8 @@ export class Dispatch implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#server !== undefined) await this.kill('SIGKILL').catch(() => undefined);
-    await rm(this.home, { recursive: true, force: true });
+    // What the killed server left behind may still be writing its last.
+    await rm(this.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }
 

@@ -93,6 +93,7 @@ async function up(environment: Environment, root: string, flags: UpFlags): Promi
     log,
     now: Date.now,
     path: environment.env['PATH'] ?? '',
+    compileCache: environment.env['NODE_COMPILE_CACHE'],
     flags: {
       registryMirror: flags.registryMirror ?? [],
       insecureRegistry: flags.insecureRegistry ?? [],

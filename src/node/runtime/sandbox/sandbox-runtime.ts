@@ -38,6 +38,7 @@ export interface SandboxOptions {
   logDir: string;
   /** Tells apart the servers of one machine. */
   id: string;
+  compileCache: string;
   log: Logger;
   /** Where connections of pods to the host may go. */
   outward: (host: string, port: number) => { host: string; port: number } | undefined;
@@ -283,7 +284,7 @@ export class SandboxRuntime implements Runtime {
       hostAddress: this.#hostAddress,
       cgroupName: `dispatch-${this.#options.id}-${network}`,
       spares: network === 'own' ? SPARES : 0,
-      compileCache: join(this.#options.runDir, 'compile-cache'),
+      compileCache: this.#options.compileCache,
       lingerMs: this.#options.lingerMs ?? LINGER_MS,
     };
     const pid = await startKeeper(input, join(this.#options.logDir, 'keeper.log'));
