@@ -46,7 +46,8 @@ export function spdyCommand(
       stdout: streams.get('stdout'),
       stderr: streams.get('stderr'),
       error,
-      onResize: (listener) => void readSizes(streams.get('resize'), listener),
+      // A client that goes away ends its stream of sizes in the middle.
+      onResize: (listener) => void readSizes(streams.get('resize'), listener).catch(() => {}),
       signal: gone.signal,
     });
     connection.end();

@@ -82,6 +82,10 @@ async function up(environment: Environment, root: string, flags: UpFlags): Promi
     level: flags.logLevel,
     stream: environment.stderr,
   });
+  // One request that went wrong in a way nobody thought of must not end the others.
+  process.on('unhandledRejection', (error) =>
+    log.error({ err: error }, 'something failed that nobody waited for'),
+  );
   const server = await EmbeddedServer.start({
     root,
     host: HOST,

@@ -36,7 +36,7 @@ export async function serveCommand(
         namespaces,
         cgroups,
         singleUser: deps.singleUser,
-        ...(terminal && { terminal: terminal.path }),
+        terminal: terminal !== undefined,
       },
       (program) => {
         child = program.child;
@@ -45,14 +45,14 @@ export async function serveCommand(
         exit.catch(() => {});
         ends.push(...connect(program, terminal, socket, opening.launch.stdin));
       },
-      pid,
+      { joins: pid, terminal },
     );
-    terminal?.handOver();
+    terminal?.abandon();
     const exitCode = await exit!;
     await Promise.all(ends);
     finish(socket, { exitCode });
   } catch (error) {
-    terminal?.handOver();
+    terminal?.abandon();
     finish(socket, failureOf(error));
   }
 }

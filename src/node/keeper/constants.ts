@@ -42,10 +42,10 @@ export const F_SETFL = 4;
 export const FD_CLOEXEC = 1;
 export const TIOCSCTTY = 0x540e;
 export const TIOCSWINSZ = 0x5414;
+export const TIOCGPTN = 0x80045430;
+export const TIOCSPTLCK = 0x40045431;
 export const SIGPIPE = 13;
-export const O_RDWR = 2;
 export const O_CLOEXEC = 0o2000000;
-export const O_NOCTTY = 0o400;
 
 /** Capabilities by name, without their prefix. */
 export const CAPABILITIES = [

@@ -82,32 +82,36 @@ export class Containers {
     const spec: LaunchSpec = {
       ...request.launch,
       namespaces: pathsOf(namespaces),
-      ...(terminal && { terminal: terminal.path }),
+      terminal: terminal !== undefined,
       cgroups: group?.procs ?? [],
       singleUser: this.#options.singleUser,
     };
     try {
-      await this.#options.launcher.start(spec, (program) => {
-        const live: Live = {
-          memoryLimit: group === undefined ? request.limits.memoryBytes : undefined,
-          overLimit: false,
-          record,
-          program,
-          group,
-          log,
-          terminal,
-          stdin: undefined,
-          output: new EventEmitter(),
-        };
-        this.#known.set(request.id, { record, live });
-        this.#connect(live, request.launch.stdin);
-        this.#watchMemory();
-      });
-      terminal?.handOver();
+      await this.#options.launcher.start(
+        spec,
+        (program) => {
+          const live: Live = {
+            memoryLimit: group === undefined ? request.limits.memoryBytes : undefined,
+            overLimit: false,
+            record,
+            program,
+            group,
+            log,
+            terminal,
+            stdin: undefined,
+            output: new EventEmitter(),
+          };
+          this.#known.set(request.id, { record, live });
+          this.#connect(live, request.launch.stdin);
+          this.#watchMemory();
+        },
+        { terminal },
+      );
+      terminal?.abandon();
       record.startedAt = Date.now();
       return record;
     } catch (error) {
-      terminal?.handOver();
+      terminal?.abandon();
       this.#known.delete(request.id);
       group?.remove();
       throw error;

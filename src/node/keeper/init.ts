@@ -28,10 +28,12 @@ import {
   FD_CLOEXEC,
   PR,
   SIGPIPE,
+  TIOCGPTN,
   TIOCSCTTY,
+  TIOCSPTLCK,
 } from './constants.ts';
 import { identityOf } from './identity.ts';
-import type { LaunchFailure, LaunchSpec } from './launch-spec.ts';
+import type { LaunchFailure, LaunchSpec, TerminalOffer } from './launch-spec.ts';
 import { enterRoot } from './root-fs.ts';
 import { seccompProgram } from './seccomp.ts';
 import { loadSyscalls, type Syscalls } from './syscalls.ts';
@@ -65,7 +67,6 @@ function launch(spec: LaunchSpec): void {
   sys.fcntl(CHANNEL, F_SETFD, FD_CLOEXEC);
   for (const file of spec.cgroups) writeFileSync(file, '0');
   sys.setsid();
-  connectStreams(sys, spec);
   enterNamespaces(sys, spec);
   if (spec.root !== undefined) {
     sys.unshare(CLONE.NEWNS | CLONE.NEWCGROUP);
@@ -73,6 +74,7 @@ function launch(spec: LaunchSpec): void {
   }
   process.umask(0o022);
   const identity = identityOf(spec.user);
+  connectStreams(sys, spec, identity.uid);
   const env = withHome(spec.env, identity.home);
   enterDirectory(spec.cwd);
   if (!spec.singleUser) giveStreams(identity.uid);
@@ -88,17 +90,30 @@ function launch(spec: LaunchSpec): void {
   sys.execve(program, spec.argv, env);
 }
 
-function connectStreams(sys: Syscalls, spec: LaunchSpec): void {
-  if (spec.terminal !== undefined) {
-    const terminal = openSync(spec.terminal, 'r+');
-    sys.ioctl(terminal, TIOCSCTTY, null);
-    for (const stream of [0, 1, 2]) sys.dup2(terminal, stream);
-    closeSync(terminal);
-  } else if (!spec.stdin) {
+function connectStreams(sys: Syscalls, spec: LaunchSpec, uid: number): void {
+  if (spec.terminal) openTerminal(sys, spec.singleUser ? undefined : uid);
+  else if (!spec.stdin) {
     const nothing = openSync('/dev/null', 'r');
     sys.dup2(nothing, 0);
     closeSync(nothing);
   }
+}
+
+/** A terminal of the container's own: its programs find it by name. The keeper takes the other end. */
+function openTerminal(sys: Syscalls, owner: number | undefined): void {
+  const master = openSync('/dev/pts/ptmx', constants.O_RDWR | constants.O_NOCTTY);
+  sys.ioctl(master, TIOCSPTLCK, Buffer.alloc(4));
+  const number = Buffer.alloc(4);
+  sys.ioctl(master, TIOCGPTN, number);
+  const terminal = openSync(`/dev/pts/${number.readUInt32LE(0)}`, constants.O_RDWR | constants.O_NOCTTY);
+  const offer: TerminalOffer = { terminal: master };
+  writeSync(CHANNEL, `${JSON.stringify(offer)}\n`);
+  readSync(CHANNEL, Buffer.alloc(8));
+  closeSync(master);
+  if (owner !== undefined) fchownSync(terminal, owner, -1);
+  sys.ioctl(terminal, TIOCSCTTY, null);
+  for (const stream of [0, 1, 2]) sys.dup2(terminal, stream);
+  closeSync(terminal);
 }
 
 function enterNamespaces(sys: Syscalls, spec: LaunchSpec): void {

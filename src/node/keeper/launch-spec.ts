@@ -13,8 +13,8 @@ export interface LaunchSpec {
   capabilities: string[];
   noNewPrivileges: boolean;
   seccomp: boolean;
-  /** The program's end of a terminal, to be its three streams. */
-  terminal?: string;
+  /** A terminal of the container's own is to be its three streams. */
+  terminal: boolean;
   /** Whether descriptor 0 stays what it is; otherwise it reads nothing. */
   stdin: boolean;
   /** `cgroup.procs` files that the process enters. */
@@ -44,6 +44,11 @@ export type MountSpec =
   | { type: 'bind'; source: string; subPath?: string; target: string; readOnly: boolean; file?: boolean }
   | { type: 'overlay'; lower: string[]; scratch: string; target: string; readOnly: boolean }
   | { type: 'tmpfs'; target: string; sizeBytes?: number; mode?: string };
+
+/** What the process says when it has opened a terminal: take this descriptor, and answer with a line. */
+export interface TerminalOffer {
+  terminal: number;
+}
 
 /** What a launch that failed says, on the same descriptor; nothing is said when the program took over. */
 export interface LaunchFailure {

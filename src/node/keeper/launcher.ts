@@ -4,7 +4,8 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { CLONE } from './constants.ts';
-import type { LaunchFailure, LaunchSpec } from './launch-spec.ts';
+import type { LaunchFailure, LaunchSpec, TerminalOffer } from './launch-spec.ts';
+import type { Terminal } from './terminal.ts';
 import type { Syscalls } from './syscalls.ts';
 
 const INIT = fileURLToPath(import.meta.url).replace(/[^/]+(\.[jt]s)$/, 'init$1');
@@ -59,7 +60,12 @@ export class Launcher {
   }
 
   /** The process becomes what the spec says; rejects when it could not, after it has ended. */
-  async start(spec: LaunchSpec, onProgram: (program: Program) => void, joins?: number): Promise<void> {
+  async start(
+    spec: LaunchSpec,
+    onProgram: (program: Program) => void,
+    options: { joins?: number; terminal?: Terminal | undefined } = {},
+  ): Promise<void> {
+    const { joins, terminal } = options;
     const program =
       joins === undefined ? (this.#spares.shift() ?? this.#spawn(undefined)) : this.#spawn(joins);
     const { child } = program;
@@ -68,7 +74,15 @@ export class Launcher {
     const channel = child.stdio[3] as Duplex;
     const said: Buffer[] = [];
     const done = new Promise<void>((resolve) => {
-      channel.on('data', (chunk: Buffer) => said.push(chunk));
+      channel.on('data', (chunk: Buffer) => {
+        if (terminal === undefined || said.length > 0 || !chunk.includes('"terminal"')) {
+          said.push(chunk);
+          return;
+        }
+        // It waits for us before it goes on: there is nothing else in this piece.
+        terminal.take(child.pid ?? 0, (JSON.parse(chunk.toString()) as TerminalOffer).terminal);
+        channel.write('taken\n');
+      });
       channel.on('error', () => resolve());
       channel.on('close', () => resolve());
       channel.on('end', () => resolve());

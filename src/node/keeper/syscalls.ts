@@ -1,6 +1,7 @@
+import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import koffi from 'koffi';
-import { O_CLOEXEC, O_NOCTTY, O_RDWR } from './constants.ts';
+import { O_CLOEXEC } from './constants.ts';
 
 /** A call to the kernel that failed: which, on what, and the code as Node's own errors have it. */
 export class SyscallError extends Error {
@@ -21,6 +22,10 @@ interface Numbers {
   seccomp: number;
   closeRange: number;
 }
+
+/** The same on every processor. */
+const PIDFD_OPEN = 434;
+const PIDFD_GETFD = 438;
 
 const NUMBERS: Record<string, Numbers> = {
   x64: { pivotRoot: 155, capset: 126, seccomp: 317, closeRange: 436 },
@@ -55,10 +60,6 @@ export function loadSyscalls(arch: string) {
   const recv = libc.func('long recv(int, void *, size_t, int)');
   const fcntl = libc.func('fcntl', 'int', ['int', 'int', 'long']);
   const ioctl = libc.func('ioctl', 'int', ['int', 'ulong', 'void *']);
-  const posixOpenpt = libc.func('int posix_openpt(int)');
-  const grantpt = libc.func('int grantpt(int)');
-  const unlockpt = libc.func('int unlockpt(int)');
-  const ptsnameR = libc.func('int ptsname_r(int, void *, size_t)');
   const lgetxattr = libc.func('long lgetxattr(const char *, const char *, void *, size_t)');
   const pipe2 = libc.func('int pipe2(void *, int)');
   const dup2 = libc.func('int dup2(int, int)');
@@ -121,14 +122,14 @@ export function loadSyscalls(arch: string) {
     /** Everything above `first` is closed when another program takes over. */
     closeOnExecFrom: (first: number) =>
       check(Number(syscall4(numbers.closeRange, first, 0xffffffff, 4, 0)), 'close_range'),
-    /** A new terminal: its own end, and the path of the end for the program. */
-    openTerminal: () => {
-      const master = check(posixOpenpt(O_RDWR + O_NOCTTY), 'posix_openpt');
-      check(grantpt(master), 'grantpt');
-      check(unlockpt(master), 'unlockpt');
-      const name = Buffer.alloc(128);
-      check(-ptsnameR(master, name, name.length), 'ptsname');
-      return { master, path: name.subarray(0, name.indexOf(0)).toString() };
+    /** A descriptor of another process of ours, as one of this process. */
+    takeDescriptor: (pid: number, fd: number) => {
+      const process = check(Number(syscall4(PIDFD_OPEN, pid, 0, 0, 0)), 'pidfd_open');
+      try {
+        return check(Number(syscall4(PIDFD_GETFD, process, fd, 0, 0)), 'pidfd_getfd');
+      } finally {
+        closeSync(process);
+      }
     },
     /** Both ends of a pipe, which programs started later do not inherit by accident. */
     pipe: () => {
