@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { Dispatch } from './dispatch.ts';
 import { SKIP_KUBECTL } from './kubectl.ts';
@@ -118,3 +119,28 @@ test('logs, exec, cp and port-forward reach into a pod', { skip: SKIP }, async (
   const found = await dispatch.ok('exec', pod, '--', 'curl', '-s', 'http://web.default.svc.cluster.local/');
   assert.match(found, /^hello web-/);
 });
+
+const HAS_SCRIPT = spawnSync('script', ['--version']).status === 0;
+
+test(
+  'exec -it gives a real terminal, with its size and its changes, over both protocols',
+  {
+    skip:
+      SKIP || (HAS_SCRIPT || process.env['CI'] === 'true' ? false : 'the program script is not installed'),
+  },
+  async () => {
+    await using dispatch = await Dispatch.make();
+    await dispatch.up();
+    await dispatch.apply(
+      '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"t"},"spec":{"terminationGracePeriodSeconds":0,"containers":[{"name":"c","image":"dispatch.local/shell","command":["sleep","1000"]}]}}',
+    );
+    await dispatch.ok('wait', '--for=condition=Ready', 'pod/t', '--timeout=30s');
+    for (const websockets of ['true', 'false']) {
+      // The terminal is script's; its size is set from inside before kubectl looks at it.
+      const inner = `stty rows 33 cols 77; KUBECTL_REMOTE_COMMAND_WEBSOCKETS=${websockets} kubectl exec -it t -- sh -c "until [ \\$(stty size | cut -c1) = 3 ]; do :; done; tty; stty size; exit 5"`;
+      const { stdout } = await dispatch.pipe('', 'script', '-qec', inner, '/dev/null');
+      assert.match(stdout, /\/dev\/pts\/\d+\r\n33 77\r\n/);
+      assert.match(stdout, /exit code 5/);
+    }
+  },
+);

@@ -49,12 +49,14 @@ export function websocketCommand(
     socket.once('close', () => gone.abort());
     const stdin = command.stdin ? new PassThrough() : undefined;
     let resized: ((size: TerminalSize) => void) | undefined;
+    let lastSize: TerminalSize | undefined;
     socket.on('message', (data: Buffer) => {
       const body = data.subarray(1);
       if (data[0] === CHANNELS.stdin) flowInto(stdin, body, socket);
       else if (data[0] === CHANNELS.close && body[0] === CHANNELS.stdin) stdin?.end();
       else if (data[0] === CHANNELS.resize) {
         const size = parseSize(body.toString());
+        lastSize = size ?? lastSize;
         if (size !== undefined) resized?.(size);
       }
     });
@@ -66,6 +68,8 @@ export function websocketCommand(
       error: channel(socket, CHANNELS.error),
       onResize: (listener) => {
         resized = listener;
+        // The first size comes with the connection, before anybody listens.
+        if (lastSize !== undefined) listener(lastSize);
       },
       signal: gone.signal,
     });
