@@ -36,6 +36,7 @@ interface ChunkSink {
 }
 
 const MAX_TRIES = 6;
+const SMALL_BODY = 16 * 1024;
 const RETRY_PAUSE_MS = 20;
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 const BODYLESS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
@@ -278,6 +279,14 @@ export class HttpProxy {
     };
     const stale = connection.uses > 0;
     let compressor: ReturnType<typeof compressorFor>;
+    // A small answer that comes in one piece goes out in one piece, its head included.
+    let held: Buffer | undefined;
+    let flushed = false;
+    const flush = (): void => {
+      flushed = true;
+      if (held !== undefined) (response as ServerResponse).write(held);
+      held = undefined;
+    };
     connection.start({
       method,
       head,
@@ -293,6 +302,12 @@ export class HttpProxy {
       },
       onData: (chunk) => {
         job.sent += chunk.length;
+        if (compressor === undefined && held === undefined && chunk.length <= SMALL_BODY && !flushed) {
+          held = chunk;
+          queueMicrotask(flush);
+          return true;
+        }
+        flush();
         const target = (compressor?.stream ?? response) as unknown as ChunkSink;
         if (target.write(chunk)) return true;
         target.once('drain', () => connection.resume());
@@ -301,8 +316,10 @@ export class HttpProxy {
       onEnd: () => {
         if (finished) return;
         settle();
-        if (compressor === undefined) response.end();
-        else compressor.stream.end();
+        if (compressor !== undefined) compressor.stream.end();
+        else if (held === undefined) response.end();
+        else endWith(response, held);
+        held = undefined;
         this.#done(job, response.statusCode);
       },
       onError: (_, { answered }) => {
@@ -381,6 +398,12 @@ export function reply(
   if ('stream' in response) delete all['connection'];
   (response as ServerResponse).writeHead(status, all);
   response.end(text);
+}
+
+/** As a string the body joins the head in one write; every byte is one character of latin1. */
+function endWith(response: Response, body: Buffer): void {
+  if ('stream' in response) response.end(body);
+  else response.end(body.toString('latin1'), 'latin1');
 }
 
 function writeHead(response: Response, status: number, reason: string, headers: string[]): void {
