@@ -21,6 +21,8 @@ import type { Readable } from 'node:stream';
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
 const MAX_LINKS = 40;
+/** Small pieces cost a way to another thread and back each. */
+const CHUNK = 512 * 1024;
 
 export interface UnpackLimits {
   /** Of one layer, unpacked: an archive can say much with few bytes. */
@@ -61,8 +63,8 @@ export async function unpackLayer(
 }
 
 export function decompression(mediaType: string): NodeJS.ReadWriteStream[] {
-  if (mediaType.endsWith('zstd')) return [createZstdDecompress()];
-  if (mediaType.endsWith('gzip')) return [createGunzip()];
+  if (mediaType.endsWith('zstd')) return [createZstdDecompress({ chunkSize: CHUNK })];
+  if (mediaType.endsWith('gzip')) return [createGunzip({ chunkSize: CHUNK })];
   return [];
 }
 
