@@ -1,3 +1,5 @@
+const MAX_STARS = 12;
+
 /** What of a directory does not belong to the context of a build. */
 export class IgnoreList {
   readonly #rules: { pattern: RegExp; isException: boolean }[];
@@ -33,6 +35,9 @@ export class IgnoreList {
 
 /** One pattern for paths: "*" within a name, "**" across names, "?" and sets. */
 export function toPattern(path: string): RegExp {
+  // Each star multiplies the ways in which a long name can be matched.
+  if ((path.match(/\*/g) ?? []).length > MAX_STARS)
+    throw new Error(`the pattern ${JSON.stringify(path)} has too many stars`);
   let source = '';
   for (let at = 0; at < path.length; at += 1) {
     const char = path[at]!;

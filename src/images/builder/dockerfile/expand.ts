@@ -1,3 +1,5 @@
+import { RE2JS } from 're2js';
+
 type Variables = Readonly<Record<string, string>>;
 
 /** Fills variables into words: $name, ${name}, and the forms of a shell with a default or a replacement. */
@@ -86,27 +88,33 @@ function modified(
   if (trim !== null) return trimmed(value ?? '', trim[1]!, fill(trim[2]!));
   const replace = /^(\/\/?)((?:[^/\\]|\\.)*)\/?([\s\S]*)$/.exec(rest);
   if (replace !== null) {
-    const pattern = new RegExp(wildcard(fill(replace[2]!), false), replace[1] === '//' ? 'g' : '');
-    return (value ?? '').replace(pattern, () => fill(replace[3]!));
+    const matcher = compile(wildcard(fill(replace[2]!), false)).matcher(value ?? '');
+    const text = fill(replace[3]!).replaceAll(/[\\$]/g, '\\$&');
+    return replace[1] === '//' ? matcher.replaceAll(text) : matcher.replaceFirst(text);
   }
   throw new Error(`\${${name}${rest}} is not understood`);
 }
 
 function trimmed(value: string, kind: string, pattern: string): string {
   const greedy = kind.length === 2;
-  if (kind.startsWith('#')) return value.replace(new RegExp(`^${wildcard(pattern, !greedy)}`), '');
-  if (greedy) return value.replace(new RegExp(`${wildcard(pattern, true)}$`), '');
-  // The shortest end that fits is found from behind.
-  const fits = new RegExp(`^${wildcard(pattern, false)}$`);
-  for (let at = value.length; at >= 0; at -= 1) if (fits.test(value.slice(at))) return value.slice(0, at);
-  return value;
+  if (kind.startsWith('#')) {
+    const matcher = compile(wildcard(pattern, !greedy)).matcher(value);
+    return matcher.lookingAt() ? value.slice(matcher.end()) : value;
+  }
+  const whole = compile(`(.*${greedy ? '?' : ''})${wildcard(pattern, !greedy)}`).matcher(value);
+  return whole.matches() ? (whole.group(1) ?? '') : value;
+}
+
+/** Patterns come with what is built: they run on an engine whose time grows with the text only. */
+function compile(source: string): RE2JS {
+  return RE2JS.compile(source, RE2JS.DOTALL);
 }
 
 function wildcard(pattern: string, lazy: boolean): string {
   return pattern
     .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', lazy ? '.*?' : '.*')
-    .replaceAll('?', '.');
+    .replaceAll('?', '.')
+    .replaceAll(/\*+/g, lazy ? '.*?' : '.*');
 }
 
 function closing(text: string, from: number): number {
