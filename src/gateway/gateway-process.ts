@@ -73,6 +73,11 @@ export class GatewayProcess implements AsyncDisposable {
     });
   }
 
+  /** Moves to the pods' network as it is now: the one before is gone. */
+  restart(): void {
+    this.#child?.kill('SIGKILL');
+  }
+
   metrics(): Promise<RouteMetrics[]> {
     if (this.#child?.connected !== true) return Promise.resolve([]);
     const id = this.#next++;

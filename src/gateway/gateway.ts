@@ -88,6 +88,11 @@ export class Gateway implements AsyncDisposable {
     return this.#process?.httpsPort ?? this.#options.httpsPort;
   }
 
+  /** The network of the pods has been made anew. */
+  networkReplaced(): void {
+    this.#process?.restart();
+  }
+
   metrics(): Promise<RouteMetrics[]> {
     return this.#process?.metrics() ?? Promise.resolve([]);
   }

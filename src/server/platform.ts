@@ -213,6 +213,7 @@ export class Platform implements AsyncDisposable {
       ),
     ];
     usage.start(signal);
+    runtime.listen({ changed: () => {}, logged: () => {}, lost: () => gateway.networkReplaced() });
     await installStorageClass(client);
     await nodeStatus.start(signal);
     await agent.start(signal);

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Dispatch } from './dispatch.ts';
 import { eventually, SKIP_SANDBOX } from './pods.ts';
 
-const MANY = 20;
+const MANY = 50;
 
 test(
   'pods survive a killed server, and it finds them again as they are',
@@ -74,6 +74,38 @@ test(
       'jsonpath={.items[*].status.containerStatuses[0].restartCount}',
     );
     assert.equal(restarts, '1 1');
+    await dispatch.kill('SIGTERM');
+  },
+);
+
+test(
+  'a keeper that is killed takes its pods along, and all of it comes back',
+  { skip: SKIP_SANDBOX },
+  async () => {
+    await using dispatch = await Dispatch.make();
+    await dispatch.up();
+    const { http } = await dispatch.file();
+    await dispatch.ok('apply', '-f', 'examples/hello.yaml');
+    await dispatch.ok('rollout', 'status', 'deployment/hello', '--timeout=60s');
+    const { pid } = JSON.parse(await readFile(`${dispatch.dataDir}/run/keeper-own.json`, 'utf8')) as {
+      pid: number;
+    };
+    process.kill(pid, 'SIGKILL');
+    await eventually(async () => {
+      const reasons = await dispatch.ok(
+        'get',
+        'pods',
+        '-o',
+        'jsonpath={.items[*].status.containerStatuses[0].lastState.terminated.reason}',
+      );
+      assert.equal(reasons, 'ContainerStatusUnknown ContainerStatusUnknown ContainerStatusUnknown');
+    });
+    await dispatch.ok('rollout', 'status', 'deployment/hello', '--timeout=60s');
+    await eventually(async () => assert.match(await (await fetch(`${http}/hello`)).text(), /^hello from/));
+    assert.match(
+      await dispatch.ok('exec', 'deployment/hello', '--', 'curl', '-s', 'http://hello'),
+      /^hello from/,
+    );
     await dispatch.kill('SIGTERM');
   },
 );
