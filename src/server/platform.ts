@@ -149,7 +149,7 @@ export class Platform implements AsyncDisposable {
       isOurs: (name) => nodeStatus.isOurs(name),
       podsDir: dirs.pods,
       logsDir: join(dirs.logs, 'pods'),
-      secretsDir: join(memoryDir(dirs), `dispatch-${instanceId(dirs.root)}`),
+      secretsDir: secretsDir(dirs),
       persistentDir: dirs.volumes,
       hostPathRoots: options.settings.hostPathRoots,
       allowPrivileged: options.settings.allowPrivileged,
@@ -260,6 +260,7 @@ async function startRuntime(
       logDir: dirs.logs,
       id: instanceId(dirs.root),
       compileCache: compileCache ?? join(dirs.run, 'compile-cache'),
+      scratch: [secretsDir(dirs)],
       log,
       outward,
     });
@@ -303,6 +304,10 @@ function imagesInUse(informers: Informers): Set<string> {
       if (digest !== undefined) found.add(digest);
     }
   return found;
+}
+
+function secretsDir(dirs: DataDir): string {
+  return join(memoryDir(dirs), `dispatch-${instanceId(dirs.root)}`);
 }
 
 /** Secrets of pods lie in memory where the machine has a place for it. */

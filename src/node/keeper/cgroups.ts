@@ -3,6 +3,7 @@ import {
   constants,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmdirSync,
   writeFileSync,
@@ -52,7 +53,10 @@ export class Cgroups {
   /** Takes away what an earlier keeper of the same name left: its processes are gone. */
   clear(): void {
     if (this.version === 'none') return;
-    for (const base of this.#bases()) removeEmpty(base);
+    for (const base of this.#bases()) {
+      for (const entry of childrenOf(base)) removeEmpty(join(base, entry));
+      removeEmpty(base);
+    }
   }
 
   #bases(): string[] {
@@ -170,6 +174,16 @@ function read(dir: string, file: string): string {
     return readFileSync(join(dir, file), 'utf8');
   } catch {
     return '';
+  }
+}
+
+function childrenOf(path: string): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? [entry.name] : [],
+    );
+  } catch {
+    return [];
   }
 }
 

@@ -24,6 +24,7 @@ import { loadSyscalls, type Syscalls } from './syscalls.ts';
 
 export const PROTOCOL_VERSION = 1;
 const LINGER_CHECK_MS = 1_000;
+const END_TIMEOUT_MS = 2_000;
 
 export interface KeeperOptions {
   socketPath: string;
@@ -35,6 +36,8 @@ export interface KeeperOptions {
   cgroupName: string;
   spares: number;
   compileCache: string | undefined;
+  /** Directories that go with it. */
+  scratch: string[];
   /** How long it stays without an agent before it ends everything. */
   lingerMs: number;
   onEnd: () => void;
@@ -215,7 +218,7 @@ export class Keeper {
       return {};
     },
     shutdown: () => {
-      setImmediate(() => this.#end());
+      setImmediate(() => void this.#end());
       return {};
     },
   };
@@ -250,13 +253,19 @@ export class Keeper {
     this.#linger = setInterval(() => {
       // Without its directory there is nothing to come back to.
       const abandoned = !existsSync(this.#options.socketPath);
-      if (abandoned || Date.now() - since > this.#options.lingerMs) this.#end();
+      if (abandoned || Date.now() - since > this.#options.lingerMs) void this.#end();
     }, LINGER_CHECK_MS);
   }
 
-  #end(): void {
+  /** Nothing of ours stays: no process, no group of processes, nothing in memory. */
+  async #end(): Promise<void> {
+    clearInterval(this.#linger);
     this.#server.close();
     rmSync(this.#options.socketPath, { force: true });
+    const gone = Promise.all([...this.#pods.keys()].map((uid) => this.#containers.killPod(uid)));
+    await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, END_TIMEOUT_MS))]);
+    this.#cgroups.clear();
+    for (const path of this.#options.scratch) rmSync(path, { recursive: true, force: true });
     this.#options.onEnd();
   }
 }

@@ -39,6 +39,8 @@ export interface SandboxOptions {
   /** Tells apart the servers of one machine. */
   id: string;
   compileCache: string;
+  /** Directories outside of the data directory that end with the pods. */
+  scratch: string[];
   log: Logger;
   /** Where connections of pods to the host may go. */
   outward: (host: string, port: number) => { host: string; port: number } | undefined;
@@ -285,6 +287,7 @@ export class SandboxRuntime implements Runtime {
       cgroupName: `dispatch-${this.#options.id}-${network}`,
       spares: network === 'own' ? SPARES : 0,
       compileCache: this.#options.compileCache,
+      scratch: network === 'own' ? this.#options.scratch : [],
       lingerMs: this.#options.lingerMs ?? LINGER_MS,
     };
     const pid = await startKeeper(input, join(this.#options.logDir, 'keeper.log'));
