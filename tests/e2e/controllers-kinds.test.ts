@@ -264,6 +264,42 @@ describe('every kind of workload', { skip: SKIP_SANDBOX }, () => {
     assert.equal(reasons, 'Completed Error Skipped');
   });
 
+  test('a disruption budget counts what an eviction may take, and top shows what is used', async () => {
+    await apply(
+      {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name: 'guarded' },
+        spec: {
+          replicas: 2,
+          selector: { matchLabels: { app: 'guarded' } },
+          template: {
+            metadata: { labels: { app: 'guarded' } },
+            spec: { terminationGracePeriodSeconds: 0, containers: [container('sleep 1000')] },
+          },
+        },
+      },
+      {
+        apiVersion: 'policy/v1',
+        kind: 'PodDisruptionBudget',
+        metadata: { name: 'guard' },
+        spec: { minAvailable: 2, selector: { matchLabels: { app: 'guarded' } } },
+      },
+    );
+    await dispatch.ok('rollout', 'status', 'deployment/guarded', '--timeout=30s');
+    await eventually(async () =>
+      assert.equal(await get('pdb', 'guard', '{.status.currentHealthy}/{.status.disruptionsAllowed}'), '2/0'),
+    );
+    await dispatch.ok('scale', 'deployment/guarded', '--replicas=3');
+    await eventually(async () =>
+      assert.equal(await get('pdb', 'guard', '{.status.disruptionsAllowed}'), '1'),
+    );
+    await eventually(async () =>
+      assert.match(await dispatch.ok('top', 'pods', '-l', 'app=guarded'), /guarded-\S+\s+\d+m\s+\d+Mi/),
+    );
+    await dispatch.ok('delete', 'deployment', 'guarded', '--wait');
+  });
+
   test('a container that fails again and again is told of, and its log before is kept', async () => {
     await apply({
       apiVersion: 'v1',
