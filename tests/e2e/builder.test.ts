@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
@@ -46,7 +46,7 @@ const CASES: Record<string, Case> = {
   },
   'RUN: shell, list and working directory': {
     dockerfile:
-      'WORKDIR /work/deep\nRUN pwd > where\nRUN ["/bin/sh", "-c", "echo $0 list > list"]\nWORKDIR sub\nRUN echo here > file',
+      'WORKDIR /app/deep\nRUN pwd > where\nRUN ["/bin/sh", "-c", "echo $0 list > list"]\nWORKDIR sub\nRUN echo here > file',
   },
   'RUN: removal, replacement of a directory, links': {
     dockerfile:
@@ -60,6 +60,10 @@ const CASES: Record<string, Case> = {
   'stages by name and number': {
     dockerfile:
       'RUN echo built > /out\nFROM ${BASE} AS second\nRUN echo second > /out2\nFROM ${BASE}\nCOPY --from=first /out /copied\nCOPY --from=1 /out2 /copied2\nCOPY --from=second /etc/group /etc/group2',
+  },
+  'COPY --from a directory that was made anew shows only the new one': {
+    dockerfile:
+      'RUN mkdir -p /d/sub && echo old > /d/old && echo old > /d/sub/x && ln -s / /out\nRUN rm -r /d /out && mkdir /d /out && echo new > /d/new\nFROM ${BASE}\nCOPY --from=first /d /copied\nCOPY --from=first /out /nothing',
   },
   'SHELL, USER and ownership of what is made': {
     dockerfile:
@@ -173,6 +177,34 @@ describe('images are built as buildah builds them', { skip: SKIP }, () => {
       assert.match(said, /^HIDDEN\n1\n2\nc\nother\nx\n/);
       assert.doesNotMatch(said, /cache|ctx|other /);
     });
+  });
+
+  test('no link and no path of a build leads to files of this machine', async () => {
+    const dir = join(dispatch.home, 'escape');
+    await write(dir, FILES, '');
+    const secret = join(dispatch.home, 'host-secret');
+    await writeFile(secret, 'of the host');
+    for (const [to, name] of [
+      ['/', 'two'],
+      ['two', 'one'],
+      [secret, 'file'],
+    ] as const)
+      await symlink(to, join(dir, name));
+    const inContext = secret.slice(1);
+    for (const text of [
+      `COPY one/${inContext} /stolen`,
+      `COPY two/${inContext} /stolen`,
+      `RUN --mount=type=bind,source=../host-secret,target=/s cat /s`,
+      `RUN --mount=type=bind,source=one/${inContext},target=/s cat /s`,
+      `RUN --mount=type=bind,source=file,target=/s cat /s`,
+      `RUN ln -s / /a\nRUN rm /a && mkdir /a\nFROM dispatch.local/shell\nCOPY --from=0 /a/${inContext} /stolen`,
+      `RUN ln -s / /a\nFROM dispatch.local/shell\nRUN --mount=type=bind,from=0,source=a/${inContext},target=/s cat /s`,
+      `RUN true\nFROM dispatch.local/shell\nRUN --mount=type=bind,from=0,source=../../../../../../../../..${secret},target=/s cat /s`,
+    ]) {
+      const result = await build(dispatch, dir, {}, `FROM dispatch.local/shell\n${text}\n`, [], false);
+      assert.equal(result.code, 1, text);
+      assert.doesNotMatch(result.stderr + result.stdout, /of the host/);
+    }
   });
 
   test('a mistake is told with its line', async () => {

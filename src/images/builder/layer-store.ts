@@ -15,7 +15,9 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ContentStore } from '../content/content-store.ts';
+import { writeAtomically } from '../content/durable.ts';
 import { TAR_END, type TarEntry, tarHeader, tarPadding } from '../content/tar-writer.ts';
+import { opaqueFile } from './layer-view.ts';
 import type { LayerPart, StepRunner } from './types.ts';
 
 /** A layer that is ready to be used: as content for manifests, and as a directory for what comes on top. */
@@ -66,7 +68,7 @@ export class LayerStore {
 
   async remember(key: string, layer: Layer): Promise<void> {
     const path = join(this.#root, 'cache', key);
-    await writeFile(path, JSON.stringify({ digest: layer.digest, size: layer.size }));
+    await writeAtomically(path, JSON.stringify({ digest: layer.digest, size: layer.size }));
   }
 
   /** A directory for a program to run on. */
@@ -84,8 +86,10 @@ export class LayerStore {
   async fromRun(workspace: string): Promise<Layer> {
     const upper = join(workspace, 'upper');
     const incoming = await this.#content.begin();
+    const opaque: string[] = [];
     try {
       await this.#runner.readLayer(upper, async (part, content) => {
+        if (part.opaque) opaque.push(part.path);
         for (const entry of entriesOf(part)) {
           await incoming.write(tarHeader(entry));
           if (entry.type !== 'file' || part.whiteout) continue;
@@ -100,6 +104,7 @@ export class LayerStore {
     }
     const { digest, size } = await incoming.commit();
     const dir = this.#dirOf(digest);
+    if (opaque.length > 0) await writeAtomically(opaqueFile(dir), JSON.stringify(opaque));
     if ((await stat(dir).catch(() => undefined)) === undefined) await rename(upper, dir);
     await this.#runner.removeFiles(workspace);
     return { digest, size, dir };

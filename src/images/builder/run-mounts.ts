@@ -1,5 +1,8 @@
+import { lstatSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LayerView } from './layer-view.ts';
+import { insideOf } from './sources.ts';
 import type { LayerStore } from './layer-store.ts';
 import type { Stage } from './stage.ts';
 import { BuildError, type BuildOptions, type RunMount } from './types.ts';
@@ -53,16 +56,34 @@ async function mountOf(
     return { type: 'bind', source, target, readOnly };
   }
   const from = fields['from'];
-  const path = (fields['source'] ?? fields['src'] ?? '').replace(/^\/+/, '');
+  const path = fields['source'] ?? fields['src'] ?? '';
   const writable = isTrue(fields['rw'] ?? fields['readwrite']);
   // What is written to a bound tree is forgotten with the step, so it goes to a place of its own.
   const lower =
     from === undefined
-      ? [join(deps.options.contextDir, path)]
-      : (await deps.lowerOf(from)).map((dir) => join(dir, path));
+      ? fromContext(deps.options.contextDir, path)
+      : fromLayers(await deps.lowerOf(from), path);
   const scratch = join(deps.workspace, `mount-${deps.at}`);
   await mkdir(scratch, { recursive: true });
   return { type: 'overlay', target, lower, scratch, readOnly: !writable };
+}
+
+/** Neither ".." nor a link of the context leads anywhere else on this machine. */
+function fromContext(contextDir: string, path: string): string[] {
+  const source = insideOf(contextDir, path);
+  if (lstatSync(source, { throwIfNoEntry: false })?.isSymbolicLink())
+    throw new BuildError(`--mount=type=bind,source=${path} is a symbolic link: name what it leads to`);
+  return [source];
+}
+
+function fromLayers(layers: readonly string[], path: string): string[] {
+  const view = new LayerView(layers);
+  const resolved = view.resolve(path);
+  const directories = view.directories(resolved);
+  if (directories.length > 0) return directories;
+  const file = view.lookup(resolved);
+  if (file === undefined) throw new BuildError(`--mount=type=bind,source=${path} is not there`);
+  return [file.source];
 }
 
 async function secretMount(

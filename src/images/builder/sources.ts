@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, lstatSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
+import {
+  createReadStream,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+} from 'node:fs';
 import { join } from 'node:path';
 import { hasWildcard, type IgnoreList, toPattern } from './ignore.ts';
 import type { LayerView } from './layer-view.ts';
@@ -50,17 +58,7 @@ export class ContextTree implements Tree {
 
   /** Links on the way to a file are followed as long as they stay inside. */
   #locate(path: string): string {
-    let at = this.#root;
-    for (const part of path.split('/').filter((item) => item !== '')) {
-      at = join(at, part);
-      const stats = lstatSync(at, { throwIfNoEntry: false });
-      if (stats?.isSymbolicLink() && at !== join(this.#root, path)) {
-        const to = readlinkSync(at);
-        if (to.startsWith('/') || to.split('/').includes('..'))
-          throw new Error(`${path} leads out of the build context`);
-      }
-    }
-    return at;
+    return insideOf(this.#root, path);
   }
 
   #walk(path: string, source: string, relative: string, into: SourceEntry[]): void {
@@ -156,4 +154,22 @@ function inside(path: string): string {
     else parts.push(part);
   }
   return parts.join('/');
+}
+
+/** A path below a directory, its own last link not followed. Refuses one whose links lead out of the directory. */
+export function insideOf(root: string, path: string): string {
+  const clean = inside(path);
+  const parts = clean.split('/');
+  const name = parts.pop() ?? '';
+  const real = realpathSync(root);
+  let parent: string;
+  try {
+    parent = realpathSync(join(real, ...parts));
+  } catch {
+    // What is not there is told by whoever looks for it.
+    return join(real, clean);
+  }
+  if (parent !== real && !parent.startsWith(`${real}/`))
+    throw new Error(`${path} leads out of the build context`);
+  return join(parent, name);
 }

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, type ReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { renameDurably } from './durable.ts';
 
 export class DigestMismatch extends Error {
   constructor(expected: string, actual: string) {
@@ -167,7 +168,7 @@ export class IncomingBlob {
     }
     await this.#file.datasync();
     await this.#file.close();
-    await rename(this.#path, this.#target(digest));
+    await renameDurably(this.#path, this.#target(digest));
     return { digest, size: this.size };
   }
 

@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hostPlatform, type ImageConfig, type Index, type Manifest, type Descriptor } from '../manifest.ts';
 import { formatReference, parseReference, type Reference } from '../reference.ts';
+import { isUnfinished, writeAtomically } from './durable.ts';
 import type { ContentStore } from './content-store.ts';
 import { unpackLayer } from './unpack.ts';
 
@@ -49,6 +50,10 @@ export class ImageStore {
     for (const dir of ['names', 'roots'])
       await mkdir(join(this.#options.root, dir), { recursive: true, mode: 0o700 });
     for (const file of await readdir(join(this.#options.root, 'names'))) {
+      if (isUnfinished(file)) {
+        await rm(join(this.#options.root, 'names', file), { force: true });
+        continue;
+      }
       const [name, digest] = (await readFile(join(this.#options.root, 'names', file), 'utf8')).split('\n');
       if (name && digest) this.#names.set(name, digest);
     }
@@ -72,10 +77,7 @@ export class ImageStore {
   }
 
   async tag(name: string, digest: string): Promise<void> {
-    const path = this.#nameFile(name);
-    const temporary = `${path}.${randomUUID()}`;
-    await writeFile(temporary, `${name}\n${digest}\n`, { flush: true, mode: 0o600 });
-    await rename(temporary, path);
+    await writeAtomically(this.#nameFile(name), `${name}\n${digest}\n`);
     this.#names.set(name, digest);
     for (const listener of this.#listeners) listener(name, digest);
   }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAtomically } from '../content/durable.ts';
 import type { Descriptor } from '../manifest.ts';
 
 export interface StoredManifest extends Descriptor {
@@ -44,10 +45,7 @@ export class Repositories {
   }
 
   async add(stored: StoredManifest): Promise<void> {
-    await writeFile(this.#file(stored.repository, stored.digest), JSON.stringify(stored), {
-      flush: true,
-      mode: 0o600,
-    });
+    await writeAtomically(this.#file(stored.repository, stored.digest), JSON.stringify(stored));
     this.#remember(stored);
   }
 
