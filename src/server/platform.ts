@@ -24,7 +24,6 @@ import {
   NodeStatus,
   NoRuntime,
   type Runtime,
-  type SandboxOptions,
   SandboxRuntime,
   SandboxStepRunner,
   Scheduler,
@@ -122,9 +121,7 @@ export class Platform implements AsyncDisposable {
     });
     const registryPort = await registry.listen(options.host, options.registryPort);
     images.ownHosts = ['127.0.0.1', 'localhost', '[::1]', hostIp].map((name) => `${name}:${registryPort}`);
-    const { runtime, sandbox, problem } = await startRuntime(options, (host, port) =>
-      host === '127.0.0.1' && port !== apiPort ? undefined : { host, port },
-    );
+    const { runtime, sandbox, problem } = await startRuntime(options, apiPort);
     const nodeStatus = new NodeStatus({
       client,
       informers,
@@ -252,7 +249,7 @@ async function installDefinitions(client: KubeClient, definitions: readonly Kube
 /** Sandboxes where this machine allows them. Without them everything but pods works. */
 async function startRuntime(
   { dirs, log, compileCache }: PlatformOptions,
-  outward: SandboxOptions['outward'],
+  apiPort: number,
 ): Promise<{ runtime: Runtime; sandbox: SandboxRuntime | undefined; problem: string | undefined }> {
   try {
     const sandbox = await SandboxRuntime.start({
@@ -262,7 +259,7 @@ async function startRuntime(
       compileCache: compileCache ?? join(dirs.run, 'compile-cache'),
       scratch: [secretsDir(dirs)],
       log,
-      outward,
+      apiPort,
     });
     return { runtime: sandbox, sandbox, problem: undefined };
   } catch (error) {

@@ -1,16 +1,21 @@
 import { lookup } from 'node:dns/promises';
 import { rmSync } from 'node:fs';
-import { createServer, Socket } from 'node:net';
+import { BlockList, createServer, Socket } from 'node:net';
 import { LineReader } from '../../keeper/line-reader.ts';
 import type { OutwardReply, OutwardRequest } from '../../keeper/outward.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Loopback, link-local (metadata services live there), and "any", which means loopback. */
+const PRIVATE = new BlockList();
+PRIVATE.addSubnet('127.0.0.0', 8);
+PRIVATE.addSubnet('169.254.0.0', 16);
+PRIVATE.addSubnet('0.0.0.0', 8);
+PRIVATE.addAddress('::', 'ipv6');
+PRIVATE.addAddress('::1', 'ipv6');
+PRIVATE.addSubnet('fe80::', 10, 'ipv6');
 
-/** Serves those in the pods' network who need something of the host's: a connection that a table allows, a name. */
-export async function serveOutward(
-  path: string,
-  allowed: (host: string, port: number) => { host: string; port: number } | undefined,
-): Promise<AsyncDisposable> {
+/** Serves those in the pods' network who need something of the host's: a connection to another machine, a name. */
+export async function serveOutward(path: string, loopbackPort: number): Promise<AsyncDisposable> {
   rmSync(path, { force: true });
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -22,7 +27,7 @@ export async function serveOutward(
       socket.removeAllListeners('data');
       socket.pause();
       if (rest.length > 0) socket.unshift(rest);
-      void answer(socket, JSON.parse(line) as OutwardRequest, allowed);
+      void answer(socket, JSON.parse(line) as OutwardRequest, loopbackPort);
     });
     socket.on('data', (chunk: Buffer) => reader.push(chunk));
   });
@@ -38,11 +43,7 @@ export async function serveOutward(
   };
 }
 
-async function answer(
-  socket: Socket,
-  request: OutwardRequest,
-  allowed: (host: string, port: number) => { host: string; port: number } | undefined,
-): Promise<void> {
+async function answer(socket: Socket, request: OutwardRequest, loopbackPort: number): Promise<void> {
   const reply = (message: OutwardReply): void => void socket.write(`${JSON.stringify(message)}\n`);
   if ('resolve' in request) {
     const { name, type } = request.resolve;
@@ -54,9 +55,10 @@ async function answer(
     }
     return;
   }
-  const target = allowed(request.connect.host, request.connect.port);
-  if (target === undefined) {
-    reply({ error: `${request.connect.host}:${request.connect.port} is not served to pods` });
+  const { host, port } = request.connect;
+  const address = await outwardAddress(host, port, loopbackPort);
+  if (address === undefined) {
+    reply({ error: `${host}:${port} is not served to pods` });
     socket.end();
     return;
   }
@@ -67,7 +69,7 @@ async function answer(
     if (!socket.destroyed) reply({ error: error.message });
     socket.destroy();
   });
-  upstream.connect(target.port, target.host, () => {
+  upstream.connect(port, address, () => {
     upstream.setTimeout(0);
     reply({});
     upstream.on('close', () => socket.destroy());
@@ -75,4 +77,20 @@ async function answer(
     socket.pipe(upstream);
     upstream.pipe(socket);
   });
+}
+
+/**
+ * The address to connect to, looked up once, so that what was checked is what is reached. What listens on this
+ * machine's loopback trusts whoever can reach it: of all that only one port is for pods, the API's.
+ */
+export async function outwardAddress(
+  host: string,
+  port: number,
+  loopbackPort: number,
+): Promise<string | undefined> {
+  if (host === '127.0.0.1' && port === loopbackPort) return host;
+  const found = await lookup(host).catch(() => undefined);
+  if (found === undefined) return undefined;
+  const family = found.family === 6 ? 'ipv6' : 'ipv4';
+  return PRIVATE.check(found.address, family) ? undefined : found.address;
 }

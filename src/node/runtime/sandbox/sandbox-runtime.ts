@@ -42,8 +42,8 @@ export interface SandboxOptions {
   /** Directories outside of the data directory that end with the pods. */
   scratch: string[];
   log: Logger;
-  /** Where connections of pods to the host may go. */
-  outward: (host: string, port: number) => { host: string; port: number } | undefined;
+  /** The one port of this machine's loopback that pods may reach: the API's. */
+  apiPort: number;
   lingerMs?: number;
 }
 
@@ -71,7 +71,7 @@ export class SandboxRuntime implements Runtime {
     const runtime = new SandboxRuntime(options);
     await mkdir(options.runDir, { recursive: true, mode: 0o700 });
     await mkdir(options.logDir, { recursive: true, mode: 0o700 });
-    runtime.#outward = await serveOutward(join(options.runDir, 'outward.sock'), options.outward);
+    runtime.#outward = await serveOutward(runtime.hostSocket, options.apiPort);
     await runtime.#keeper('own');
     const host = await KeeperClient.connect(runtime.#socket('host'), runtime.#on('host')).catch(
       () => undefined,
@@ -281,7 +281,7 @@ export class SandboxRuntime implements Runtime {
     if (adopted !== undefined) return adopted;
     const input: KeeperInput = {
       socketPath: path,
-      outwardPath: join(this.#options.runDir, 'outward.sock'),
+      outwardPath: this.hostSocket,
       hostNetwork: network === 'host',
       hostAddress: this.#hostAddress,
       cgroupName: `dispatch-${this.#options.id}-${network}`,
