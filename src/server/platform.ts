@@ -121,7 +121,7 @@ export class Platform implements AsyncDisposable {
     });
     const registryPort = await registry.listen(options.host, options.registryPort);
     images.ownHosts = ['127.0.0.1', 'localhost', '[::1]', hostIp].map((name) => `${name}:${registryPort}`);
-    const { runtime, sandbox, problem } = await startRuntime(options, apiPort);
+    const { runtime, sandbox, problem } = await startRuntime(options, { apiPort, hostIp });
     const nodeStatus = new NodeStatus({
       client,
       informers,
@@ -249,7 +249,7 @@ async function installDefinitions(client: KubeClient, definitions: readonly Kube
 /** Sandboxes where this machine allows them. Without them everything but pods works. */
 async function startRuntime(
   { dirs, log, compileCache }: PlatformOptions,
-  apiPort: number,
+  address: { apiPort: number; hostIp: string },
 ): Promise<{ runtime: Runtime; sandbox: SandboxRuntime | undefined; problem: string | undefined }> {
   try {
     const sandbox = await SandboxRuntime.start({
@@ -259,7 +259,7 @@ async function startRuntime(
       compileCache: compileCache ?? join(dirs.run, 'compile-cache'),
       scratch: [secretsDir(dirs)],
       log,
-      apiPort,
+      ...address,
     });
     return { runtime: sandbox, sandbox, problem: undefined };
   } catch (error) {

@@ -300,6 +300,24 @@ describe('every kind of workload', { skip: SKIP_SANDBOX }, () => {
     await dispatch.ok('delete', 'deployment', 'guarded', '--wait');
   });
 
+  test('a pod that fills the disk beyond its limit is evicted', async () => {
+    await apply({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'full' },
+      spec: {
+        containers: [
+          container('dd if=/dev/zero of=/big bs=1M count=20 2>/dev/null; sleep 1000', {
+            resources: { limits: { 'ephemeral-storage': '5Mi' } },
+          }),
+        ],
+      },
+    });
+    await eventually(async () =>
+      assert.equal(await get('pod', 'full', '{.status.phase} {.status.reason}'), 'Failed Evicted'),
+    );
+  });
+
   test('a container that fails again and again is told of, and its log before is kept', async () => {
     await apply({
       apiVersion: 'v1',

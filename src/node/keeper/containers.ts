@@ -7,9 +7,11 @@ import type { Cgroups, Group, Usage } from './cgroups.ts';
 import { LaunchError, type Launcher, type Program } from './launcher.ts';
 import type { LaunchSpec } from './launch-spec.ts';
 import { type LogLimits, LogWriter } from './log-writer.ts';
+import { diskUsage } from './disk-usage.ts';
 import { namespaceOf, usageByNamespace } from './process-usage.ts';
 import type { PodNamespaces } from './pod-network.ts';
-import type { ContainerRecord, StartContainer } from './protocol.ts';
+import type { ContainerState } from '../runtime/runtime.ts';
+import type { StartContainer } from './protocol.ts';
 import { Terminal } from './terminal.ts';
 import type { Syscalls } from './syscalls.ts';
 
@@ -20,7 +22,7 @@ interface Live {
   /** Held by looking, where no control group holds it. */
   memoryLimit: number | undefined;
   overLimit: boolean;
-  record: ContainerRecord;
+  record: ContainerState;
   program: Program;
   group: Group | undefined;
   log: LogWriter;
@@ -30,11 +32,12 @@ interface Live {
 }
 
 interface Known {
-  record: ContainerRecord;
+  record: ContainerState;
   live: Live | undefined;
 }
 
 const MEMORY_CHECK_MS = 200;
+const STORAGE_CHECK_MS = 2_000;
 const LOG_LIMITS: LogLimits = { fileBytes: 10 * 1024 * 1024, files: 5 };
 
 export interface ContainersOptions {
@@ -42,7 +45,7 @@ export interface ContainersOptions {
   launcher: Launcher;
   cgroups: Cgroups;
   singleUser: boolean;
-  onExit: (record: ContainerRecord) => void;
+  onExit: (record: ContainerState) => void;
   onLog: (id: string) => void;
 }
 
@@ -56,12 +59,12 @@ export class Containers {
     this.#options = options;
   }
 
-  list(): ContainerRecord[] {
+  list(): ContainerState[] {
     return [...this.#known.values()].map(({ record }) => record);
   }
 
   /** The same start again, after an answer that was lost, changes nothing. */
-  async start(request: StartContainer, namespaces: PodNamespaces): Promise<ContainerRecord> {
+  async start(request: StartContainer, namespaces: PodNamespaces): Promise<ContainerState> {
     const known = this.#known.get(request.id);
     if (known !== undefined) return known.record;
     if (request.launch.root !== undefined) {
@@ -70,7 +73,7 @@ export class Containers {
     }
     const group = this.#options.cgroups.create(groupName(request.id), request.limits);
     const terminal = request.tty ? new Terminal(this.#options.sys) : undefined;
-    const record: ContainerRecord = {
+    const record: ContainerState = {
       id: request.id,
       podUid: request.podUid,
       name: request.name,
@@ -104,6 +107,7 @@ export class Containers {
           this.#known.set(request.id, { record, live });
           this.#connect(live, request.launch.stdin);
           this.#watchMemory();
+          if (request.storageBytes !== undefined) this.#watchStorage(live, request.dir, request.storageBytes);
         },
         { terminal },
       );
@@ -174,6 +178,20 @@ export class Containers {
         live.program.child.kill('SIGKILL');
       }
     }, MEMORY_CHECK_MS);
+  }
+
+  /** Ends a container whose own layer grows beyond its limit. */
+  #watchStorage(live: Live, dir: string, limit: number): void {
+    const timer = setInterval(async () => {
+      if (live.record.state !== 'running') {
+        clearInterval(timer);
+        return;
+      }
+      if ((await diskUsage(rootOf(dir).upper, limit)) <= limit) return;
+      clearInterval(timer);
+      live.record.storageExceeded = true;
+      live.program.child.kill('SIGKILL');
+    }, STORAGE_CHECK_MS);
   }
 
   /** The process that stands for the container, and what a command in it has to enter. */
@@ -254,7 +272,7 @@ export class Containers {
 export interface Attachment extends Disposable {
   stdin: Writable | undefined;
   resize: (width: number, height: number) => void;
-  ended: Promise<ContainerRecord>;
+  ended: Promise<ContainerState>;
 }
 
 export function rootOf(dir: string): { upper: string; work: string; dir: string } {

@@ -73,7 +73,7 @@ function launch(spec: LaunchSpec): void {
     enterRoot(sys, spec.root);
   }
   process.umask(0o022);
-  const identity = identityOf(spec.user);
+  const identity = identityOf(spec.singleUser ? '0' : spec.user);
   connectStreams(sys, spec, identity.uid);
   const env = withHome(spec.env, identity.home);
   enterDirectory(spec.cwd);

@@ -11,18 +11,18 @@ import { LaunchError, Launcher } from './launcher.ts';
 import { LineReader } from './line-reader.ts';
 import { ServiceNetwork } from './service-network.ts';
 import { type PodNamespaces, PodNetwork } from './pod-network.ts';
-import type {
-  ControlEvent,
-  ControlReply,
-  ControlRequest,
-  Method,
-  Methods,
-  Opening,
-  PodRecord,
+import {
+  type ControlEvent,
+  type ControlReply,
+  type ControlRequest,
+  type Method,
+  type Methods,
+  type Opening,
+  type PodRecord,
+  PROTOCOL_VERSION,
 } from './protocol.ts';
 import { loadSyscalls, type Syscalls } from './syscalls.ts';
 
-export const PROTOCOL_VERSION = 1;
 const LINGER_CHECK_MS = 1_000;
 const END_TIMEOUT_MS = 2_000;
 
@@ -111,12 +111,8 @@ export class Keeper {
   }
 
   #open(opening: Opening, socket: Socket): void {
-    const { containers, launcher, sys, singleUser } = {
-      containers: this.#containers,
-      launcher: this.#launcher,
-      sys: this.#sys,
-      singleUser: this.#options.singleUser,
-    };
+    const { singleUser } = this.#options;
+    const [containers, launcher, sys] = [this.#containers, this.#launcher, this.#sys];
     switch (opening.open) {
       case 'control':
         this.#control(socket);
@@ -131,7 +127,7 @@ export class Keeper {
         void serveLayer(sys, opening.dir, socket);
         break;
       case 'dial':
-        dialPod({ sys: this.#sys, network: this.#network }, this.#pods.get(opening.podUid), opening, socket);
+        dialPod({ sys, network: this.#network }, this.#pods.get(opening.podUid), opening, socket);
     }
   }
 
@@ -163,9 +159,7 @@ export class Keeper {
   readonly #handlers: Handlers = {
     hello: () => ({
       version: PROTOCOL_VERSION,
-      singleUser: this.#options.singleUser,
       cgroups: this.#cgroups.version,
-      network: this.#options.hostNetwork ? 'host' : 'own',
     }),
     list: ({ podUid }) => {
       const mine = (uid: string): boolean => podUid === undefined || uid === podUid;

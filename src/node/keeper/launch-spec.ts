@@ -19,7 +19,6 @@ export interface LaunchSpec {
   stdin: boolean;
   /** `cgroup.procs` files that the process enters. */
   cgroups: string[];
-  limits: { openFiles?: number };
   /** Whether ids other than 0 exist here: without them everybody is the same user. */
   singleUser: boolean;
 }
@@ -31,8 +30,6 @@ export interface RootSpec {
   work: string;
   /** Where the root is put together. */
   dir: string;
-  /** "userxattr" where the overlay belongs to an ordinary user. */
-  overlayOptions: string;
   readOnly: boolean;
   mounts: MountSpec[];
   /** The pod shares the host's network: its /sys is the host's, read-only. */

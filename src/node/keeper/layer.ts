@@ -2,7 +2,7 @@ import { createReadStream, lstatSync, readdirSync, readlinkSync, type Stats } fr
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { LayerFile } from './protocol.ts';
+import type { LayerPart } from '../../images/index.ts';
 import type { Syscalls } from './syscalls.ts';
 
 const OPAQUE = ['user.overlay.opaque', 'trusted.overlay.opaque'];
@@ -23,8 +23,8 @@ export async function serveLayer(sys: Syscalls, dir: string, socket: Socket): Pr
   }
 }
 
-function walk(sys: Syscalls, root: string): { file: LayerFile; source: string }[] {
-  const found: { file: LayerFile; source: string }[] = [];
+function walk(sys: Syscalls, root: string): { file: LayerPart; source: string }[] {
+  const found: { file: LayerPart; source: string }[] = [];
   const links = new Map<string, string>();
   const visit = (path: string): void => {
     for (const name of readdirSync(join(root, path)).sort()) {
@@ -47,7 +47,7 @@ function describe(
   source: string,
   stats: Stats,
   links: Map<string, string>,
-): LayerFile | undefined {
+): LayerPart | undefined {
   const base = { path, mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid, size: 0 };
   if (stats.isCharacterDevice() && stats.rdev === 0) return { ...base, type: 'file', whiteout: true };
   if (stats.isDirectory()) {

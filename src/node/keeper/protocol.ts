@@ -1,3 +1,4 @@
+import type { ContainerState } from '../runtime/runtime.ts';
 import type { Limits, Usage } from './cgroups.ts';
 import type { LaunchSpec } from './launch-spec.ts';
 
@@ -8,24 +9,16 @@ import type { LaunchSpec } from './launch-spec.ts';
  */
 export type Opening =
   | { open: 'control' }
-  | { open: 'command'; container: string; launch: Omit<LaunchSpec, 'namespaces' | 'terminal'>; tty: boolean }
+  | {
+      open: 'command';
+      container: string;
+      launch: Omit<LaunchSpec, 'namespaces' | 'cgroups' | 'singleUser' | 'terminal'>;
+      tty: boolean;
+    }
   | { open: 'attach'; container: string }
   /** The files of a directory as a layer: for each a line of JSON, and its bytes. */
   | { open: 'layer'; dir: string }
   | DialOpening;
-
-/** One file of a layer. */
-export interface LayerFile {
-  path: string;
-  type: 'file' | 'directory' | 'symlink' | 'link' | 'fifo';
-  mode: number;
-  uid: number;
-  gid: number;
-  size: number;
-  linkname?: string;
-  whiteout?: boolean;
-  opaque?: boolean;
-}
 
 /** To the pod's own loopback address, or to a host as other pods see it. */
 export interface DialOpening {
@@ -35,28 +28,15 @@ export interface DialOpening {
   host?: string;
 }
 
+/** Raised with every change that an older end would misunderstand. */
+export const PROTOCOL_VERSION = 1;
+
 /** Frames of commands and attachments: one byte of kind, four of length, then the bytes. */
 export const FRAME = { STDIN: 0, STDOUT: 1, STDERR: 2, RESIZE: 3, END: 4, STDIN_END: 5 } as const;
 
 export interface CommandResult {
   exitCode?: number;
   error?: string;
-}
-
-export interface ContainerRecord {
-  id: string;
-  podUid: string;
-  name: string;
-  attempt: number;
-  state: 'running' | 'exited';
-  /** Milliseconds since the epoch. */
-  startedAt: number;
-  finishedAt?: number;
-  exitCode?: number;
-  signal?: number;
-  oomKilled?: boolean;
-  /** Why the keeper ended it by itself. */
-  endedFor?: string;
 }
 
 export interface PodRecord {
@@ -80,10 +60,7 @@ export interface StartContainer {
 
 export interface KeeperInfo {
   version: number;
-  singleUser: boolean;
   cgroups: 'v1' | 'v2' | 'none';
-  /** The keeper's process in the namespace of its parents, to be entered by others. */
-  network: 'own' | 'host';
 }
 
 /** One port of a service: where clients come, and who may answer. */
@@ -117,10 +94,10 @@ export interface NameEntry {
 
 export interface Methods {
   hello: { params: object; result: KeeperInfo };
-  list: { params: { podUid?: string }; result: { pods: PodRecord[]; containers: ContainerRecord[] } };
+  list: { params: { podUid?: string }; result: { pods: PodRecord[]; containers: ContainerState[] } };
   createPod: { params: { uid: string; hostname: string }; result: PodRecord };
   removePod: { params: { uid: string }; result: object };
-  start: { params: StartContainer; result: ContainerRecord };
+  start: { params: StartContainer; result: ContainerState };
   kill: { params: { id: string; signal: number }; result: object };
   forget: { params: { id: string; dir: string }; result: object };
   stats: { params: object; result: { id: string; podUid: string; name: string; usage: Usage }[] };
@@ -145,4 +122,4 @@ export interface ControlReply {
   error?: { message: string; code?: number };
 }
 
-export type ControlEvent = { event: 'exited'; record: ContainerRecord } | { event: 'log'; id: string };
+export type ControlEvent = { event: 'exited'; record: ContainerState } | { event: 'log'; id: string };

@@ -26,14 +26,7 @@ export function enterRoot(sys: Syscalls, spec: RootSpec): void {
   sys.mount('none', '/', null, MS.REC | MS.PRIVATE);
   const { dir } = spec;
   if (spec.lower.length > 0) {
-    const layers = spec.lower.map(escapeLayer).join(':');
-    const options = [
-      `lowerdir=${layers}`,
-      `upperdir=${escapeOption(spec.upper)}`,
-      `workdir=${escapeOption(spec.work)}`,
-    ];
-    if (spec.overlayOptions !== '') options.push(spec.overlayOptions);
-    sys.mount('overlay', dir, 'overlay', 0, options.join(','));
+    overlay(sys, dir, { lower: spec.lower, upper: spec.upper, work: spec.work, flags: 0 });
   } else {
     sys.mount(dir, dir, null, MS.BIND | MS.REC);
   }
@@ -153,9 +146,21 @@ function mountOverlay(sys: Syscalls, root: string, mount: Extract<MountSpec, { t
   const [upper, work] = [join(mount.scratch, 'upper'), join(mount.scratch, 'work')];
   for (const path of [upper, work]) mkdirSync(path, { recursive: true });
   const target = openInside(root, mount.target, 'directory');
-  const options = `lowerdir=${there.map(escapeLayer).join(':')},upperdir=${escapeOption(upper)},workdir=${escapeOption(work)},userxattr`;
-  sys.mount('overlay', `/proc/self/fd/${target}`, 'overlay', mount.readOnly ? MS.RDONLY : 0, options);
+  const flags = mount.readOnly ? MS.RDONLY : 0;
+  overlay(sys, `/proc/self/fd/${target}`, { lower: there, upper, work, flags });
   closeSync(target);
+}
+
+function overlay(
+  sys: Syscalls,
+  target: string,
+  layers: { lower: readonly string[]; upper: string; work: string; flags: number },
+): void {
+  const lower = layers.lower.map(escapeLayer).join(':');
+  const [upper, work] = [escapeOption(layers.upper), escapeOption(layers.work)];
+  // In a user namespace an overlay keeps its notes in attributes that ordinary users may write.
+  const options = `lowerdir=${lower},upperdir=${upper},workdir=${work},userxattr`;
+  sys.mount('overlay', target, 'overlay', layers.flags, options);
 }
 
 /** A descriptor of a path below `root`, whose symbolic links lead nowhere else. What is missing is made. */

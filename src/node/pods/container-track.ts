@@ -23,8 +23,6 @@ export interface ContainerTrack {
   backoffMs: number;
   /** Not before this time, in milliseconds. */
   notBefore: number;
-  /** It ended because we ended it, for this reason. */
-  endedFor: string | undefined;
 }
 
 export function newTrack(spec: Container, kind: ContainerTrack['kind']): ContainerTrack {
@@ -42,7 +40,6 @@ export function newTrack(spec: Container, kind: ContainerTrack['kind']): Contain
     ready: false,
     backoffMs: 0,
     notBefore: 0,
-    endedFor: undefined,
   };
 }
 

@@ -97,12 +97,8 @@ export class PodContainers implements Disposable {
     const before = this.#deps.now();
     const others = this.init.filter((track) => track.kind === 'init');
     await Promise.all([...this.main, ...others].map((track) => this.#stop(track, graceSeconds)));
-    await this.stopSidecars(() => Math.max(0, graceSeconds - (this.#deps.now() - before) / 1000));
-  }
-
-  async stopSidecars(graceSeconds: () => number): Promise<void> {
     for (const track of this.init.filter((item) => item.kind === 'sidecar').toReversed())
-      await this.#stop(track, graceSeconds());
+      await this.#stop(track, Math.max(0, graceSeconds - (this.#deps.now() - before) / 1000));
   }
 
   /** The runtime says that something of this pod has ended: who waits for an end is told. */

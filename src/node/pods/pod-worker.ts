@@ -204,6 +204,18 @@ export class PodWorker implements PodContext {
     const { containers, pods } = await this.#deps.runtime.list(this.uid);
     this.#ip = pods[0]?.ip;
     await this.#containers.observe(containers);
+    this.#evictFull();
+  }
+
+  /** A pod that fills the disk of its node has to go, as a whole. */
+  #evictFull(): void {
+    if (this.#verdict !== undefined) return;
+    const full = this.#containers.main.find((track) => track.current?.storageExceeded);
+    if (full === undefined) return;
+    const limit = full.spec.resources?.limits?.['ephemeral-storage'];
+    const message = `Container ${full.spec.name} exceeded its local ephemeral storage limit "${limit}". `;
+    this.event('Warning', 'Evicted', message);
+    this.#verdict = { phase: 'Failed', reason: 'Evicted', message };
   }
 
   #isOverdue(): boolean {
@@ -311,7 +323,8 @@ export class PodWorker implements PodContext {
   async #afterEnd(): Promise<void> {
     if (this.#endSeen) return;
     this.#endSeen = true;
-    await this.#containers.stopSidecars(() => DEFAULT_GRACE_SECONDS);
+    // After an eviction others may still run; otherwise only sidecars do.
+    await this.#containers.stopAll(DEFAULT_GRACE_SECONDS);
     await this.#observe();
     await this.#publish();
     await this.#cleanUp();

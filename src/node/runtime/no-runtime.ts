@@ -1,3 +1,4 @@
+import { PodProblem } from '../pods/problem.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Stands where this machine lets no container run: everything else works, and pods are told why they wait. */
@@ -27,6 +28,6 @@ export class NoRuntime implements Runtime {
   [Symbol.asyncDispose] = async (): Promise<void> => {};
 
   #refuse(): Promise<never> {
-    return Promise.reject(new Error(this.#why));
+    return Promise.reject(new PodProblem('FailedCreatePodSandBox', this.#why));
   }
 }

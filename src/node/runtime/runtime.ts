@@ -1,8 +1,8 @@
-import type { LayerFile } from '../keeper/protocol.ts';
+import type { LayerPart } from '../../images/index.ts';
 import type { Duplex, Readable, Writable } from 'node:stream';
 
 /** How much a runtime keeps apart. */
-export type RuntimeName = 'sandbox' | 'docker' | 'process' | 'none';
+export type RuntimeName = 'sandbox' | 'none';
 
 export interface PodSandbox {
   uid: string;
@@ -57,12 +57,14 @@ export interface ContainerState {
   name: string;
   attempt: number;
   state: 'running' | 'exited';
+  /** Milliseconds since the epoch. */
   startedAt: number;
   finishedAt?: number;
   exitCode?: number;
   signal?: number;
   oomKilled?: boolean;
-  endedFor?: string;
+  /** It wrote more outside of its volumes than it may, and was ended for that. */
+  storageExceeded?: boolean;
 }
 
 /** A program that could not be started: 127 no such program, 126 not runnable, 128 anything else. */
@@ -115,8 +117,8 @@ export interface RuntimeListener {
 }
 
 /**
- * What runs containers. One contract suite holds for every implementation. Calls may overlap; each is
- * idempotent by its id, so that a caller that was killed repeats it.
+ * What runs containers. Calls may overlap; each is idempotent by its id, so that a caller that was killed
+ * repeats it.
  */
 export interface Runtime extends AsyncDisposable {
   readonly name: RuntimeName;
@@ -143,7 +145,7 @@ export interface Runtime extends AsyncDisposable {
   /** The files of a layer that a container has written, each followed by its bytes. */
   readLayer: (
     dir: string,
-    handle: (file: LayerFile, content: AsyncIterable<Buffer>) => Promise<void>,
+    handle: (file: LayerPart, content: AsyncIterable<Buffer>) => Promise<void>,
   ) => Promise<void>;
   listen: (listener: RuntimeListener) => void;
 }

@@ -11,11 +11,14 @@ export class KeeperClient {
     number,
     { resolve: (value: unknown) => void; reject: (error: Error) => void }
   >();
+  /** Resolves when the keeper is gone. */
+  readonly closed: Promise<void>;
   #next = 1;
 
   private constructor(path: string, control: Socket) {
     this.#path = path;
     this.#control = control;
+    this.closed = new Promise((resolve) => control.once('close', () => resolve()));
   }
 
   static async connect(

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
-import type { LayerFile } from '../../keeper/protocol.ts';
+import type { LayerPart } from '../../../images/index.ts';
 
 /** Takes the keeper's stream of a layer apart: a line for each file, and its bytes. */
 export async function readLayerStream(
   socket: Socket,
-  handle: (file: LayerFile, content: AsyncIterable<Buffer>) => Promise<void>,
+  handle: (file: LayerPart, content: AsyncIterable<Buffer>) => Promise<void>,
 ): Promise<void> {
   const chunks = socket[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   let rest = Buffer.alloc(0);
@@ -17,7 +17,7 @@ export async function readLayerStream(
     for (;;) {
       while (rest.indexOf(10) < 0) await more();
       const end = rest.indexOf(10);
-      const line = JSON.parse(rest.subarray(0, end).toString()) as LayerFile & {
+      const line = JSON.parse(rest.subarray(0, end).toString()) as LayerPart & {
         end?: boolean;
         error?: string;
       };

@@ -1,21 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import type { LayerPart } from '../../../images/index.ts';
 import type { Logger } from '../../../kube/index.ts';
 import { rootOf } from '../../keeper/containers.ts';
+import { PROTOCOL_VERSION } from '../../keeper/protocol.ts';
 import { FrameReader, frame } from '../../keeper/frames.ts';
 import { LineReader } from '../../keeper/line-reader.ts';
-import {
-  type CommandResult,
-  type ControlEvent,
-  FRAME,
-  type KeeperInfo,
-  type LayerFile,
-  type NetworkTable,
-} from '../../keeper/protocol.ts';
+import { type CommandResult, type ControlEvent, FRAME, type NetworkTable } from '../../keeper/protocol.ts';
 import type {
   Command,
   CommandEnd,
@@ -44,6 +38,8 @@ export interface SandboxOptions {
   log: Logger;
   /** The one port of this machine's loopback that pods may reach: the API's. */
   apiPort: number;
+  /** The address of pods on the host's network. */
+  hostIp: string;
   lingerMs?: number;
 }
 
@@ -57,7 +53,6 @@ export class SandboxRuntime implements Runtime {
   readonly #keepers = new Map<'own' | 'host', Promise<KeeperClient>>();
   readonly #hostPods = new Set<string>();
   readonly #listeners: RuntimeListener[] = [];
-  readonly #hostAddress = hostAddress();
   #outward: AsyncDisposable | undefined;
   #closing = false;
   #table: NetworkTable | undefined;
@@ -83,10 +78,6 @@ export class SandboxRuntime implements Runtime {
     return runtime;
   }
 
-  async info(): Promise<KeeperInfo> {
-    return (await this.#keeper('own')).call('hello', {});
-  }
-
   listen(listener: RuntimeListener): void {
     this.#listeners.push(listener);
   }
@@ -104,7 +95,6 @@ export class SandboxRuntime implements Runtime {
 
   async startContainer(spec: ContainerSpec): Promise<ContainerState> {
     const keeper = await this.#of(spec.podUid);
-    const { singleUser } = await this.info();
     const { storageBytes, ...limits } = spec.limits;
     return keeper.call('start', {
       id: spec.id,
@@ -120,7 +110,6 @@ export class SandboxRuntime implements Runtime {
         root: {
           ...rootOf(spec.dir),
           lower: spec.image.layers,
-          overlayOptions: 'userxattr',
           readOnly: spec.readOnlyRoot,
           mounts: spec.mounts,
           hostNetwork: spec.hostNetwork,
@@ -129,13 +118,12 @@ export class SandboxRuntime implements Runtime {
         argv: spec.argv,
         env: environment(spec.env),
         cwd: spec.cwd,
-        user: singleUser ? '0' : spec.user,
+        user: spec.user,
         groups: spec.groups,
         capabilities: spec.capabilities,
         noNewPrivileges: spec.noNewPrivileges,
         seccomp: spec.seccomp,
         stdin: spec.stdin,
-        limits: {},
       },
     });
   }
@@ -160,7 +148,6 @@ export class SandboxRuntime implements Runtime {
 
   async run(id: string, command: Command, streams: Streams): Promise<CommandEnd> {
     const keeper = await this.#ofContainer(id);
-    const { singleUser } = await this.info();
     const { argv, cwd, groups, capabilities, noNewPrivileges, seccomp } = command;
     const socket = await keeper.open({
       open: 'command',
@@ -170,15 +157,12 @@ export class SandboxRuntime implements Runtime {
         argv,
         env: environment(command.env),
         cwd,
-        user: singleUser ? '0' : command.user,
+        user: command.user,
         groups,
         capabilities,
         noNewPrivileges,
         seccomp,
         stdin: streams.stdin !== undefined,
-        cgroups: [],
-        limits: {},
-        singleUser,
       },
     });
     return converse(socket, streams);
@@ -233,7 +217,7 @@ export class SandboxRuntime implements Runtime {
 
   async readLayer(
     dir: string,
-    handle: (file: LayerFile, content: AsyncIterable<Buffer>) => Promise<void>,
+    handle: (file: LayerPart, content: AsyncIterable<Buffer>) => Promise<void>,
   ): Promise<void> {
     const keeper = await this.#keeper('own');
     await readLayerStream(await keeper.open({ open: 'layer', dir }), handle);
@@ -278,12 +262,17 @@ export class SandboxRuntime implements Runtime {
     const path = this.#socket(network);
     const on = this.#on(network);
     const adopted = await KeeperClient.connect(path, on).catch(() => undefined);
-    if (adopted !== undefined) return adopted;
+    if (adopted !== undefined) {
+      if ((await adopted.call('hello', {})).version === PROTOCOL_VERSION) return adopted;
+      // A keeper of another version cannot be spoken with for sure: its pods are started again.
+      await adopted.call('shutdown', {});
+      await adopted.closed;
+    }
     const input: KeeperInput = {
       socketPath: path,
       outwardPath: this.hostSocket,
       hostNetwork: network === 'host',
-      hostAddress: this.#hostAddress,
+      hostAddress: this.#options.hostIp,
       cgroupName: `dispatch-${this.#options.id}-${network}`,
       spares: network === 'own' ? SPARES : 0,
       compileCache: this.#options.compileCache,
@@ -381,11 +370,6 @@ function converse(socket: Socket, streams: Streams): Promise<CommandEnd> {
 
 function endOf(result: CommandResult): CommandEnd {
   return result.error === undefined ? { exitCode: result.exitCode ?? 0 } : { error: result.error };
-}
-
-function hostAddress(): string {
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return addresses.find((item) => item.family === 'IPv4' && !item.internal)?.address ?? '127.0.0.1';
 }
 
 /** When a process was started, in the kernel's own count; undefined when there is none. */
