@@ -214,6 +214,7 @@ describe('images are built as buildah builds them', { skip: SKIP }, () => {
       ['FROM dispatch.local/shell\nRUN exit 3', /line 2: RUN exit 3 ended with exit code 3/i],
       ['FROM dispatch.local/shell\nCOPY nope /', /line 2: COPY nope \/: nope is not there/i],
       ['FROM dispatch.local/shell\nCOPY ../../etc/passwd /', /is not there/],
+      ['FROM dispatch.local/shell\nCOPY --parents a.txt /', /line 2: COPY --parents is not supported/i],
       ['RUN x', /comes before the first FROM/],
     ] as const) {
       const result = await build(dispatch, dir, FILES, text, [], false);

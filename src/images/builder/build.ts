@@ -19,6 +19,13 @@ import { BuildError, type BuildOptions, type RunMount } from './types.ts';
 
 const EPOCH = '1970-01-01T00:00:00Z';
 const LAYER = MEDIA.layer;
+/** "link" asks for independence from the layers below, which layers here have anyway. */
+const FLAGS: Record<string, readonly string[]> = {
+  RUN: ['mount', 'network'],
+  COPY: ['from', 'chown', 'chmod', 'link', 'exclude'],
+  ADD: ['chown', 'chmod', 'link', 'checksum', 'exclude'],
+  HEALTHCHECK: ['interval', 'timeout', 'start-period', 'start-interval', 'retries'],
+};
 
 /** Builds an image from a Dockerfile. The same files and words give the same digest. */
 export async function buildImage(options: BuildOptions): Promise<Image> {
@@ -119,6 +126,7 @@ class Build {
   async #step(stage: Stage, plan: StagePlan, instruction: Instruction): Promise<void> {
     const { name, text, line } = instruction;
     this.#say(`${name} ${text}`);
+    refuseUnknownFlags(instruction);
     try {
       const configure = CONFIGURE[name];
       if (configure !== undefined) {
@@ -246,7 +254,6 @@ class Build {
       owner: chown === undefined ? undefined : ownerOf(chown, view),
       mode: chmod === undefined ? undefined : modeOf(chmod),
       keepOwners: from !== undefined,
-      parents: flags.some((item) => item.name === 'parents'),
     };
     const documents = heredocs.filter(
       (item) =>
@@ -345,6 +352,12 @@ class Build {
   #say(text: string): void {
     this.#options.onOutput(`${text.split('\n')[0]}\n`);
   }
+}
+
+/** A flag that is not held must not look as if it were. */
+function refuseUnknownFlags({ name, flags, line }: Instruction): void {
+  const unknown = flags.find((flag) => !FLAGS[name]?.includes(flag.name));
+  if (unknown !== undefined) throw new DockerfileError(line, `${name} --${unknown.name} is not supported`);
 }
 
 function found(tree: Tree, word: string): Source[] {

@@ -12,7 +12,6 @@ export interface CopyTarget {
   mode: ((current: number, isDirectory: boolean) => number) | undefined;
   /** Whether sources keep their owners, as those of other stages do. */
   keepOwners: boolean;
-  parents: boolean;
 }
 
 /** The entries of the layer that a COPY makes. */

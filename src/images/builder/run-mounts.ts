@@ -47,7 +47,12 @@ async function mountOf(
 ): Promise<RunMount> {
   if (type === 'tmpfs') {
     const size = fields['size'];
-    return { type: 'tmpfs', target, readOnly: false, ...(size !== undefined && { sizeBytes: Number(size) }) };
+    return {
+      type: 'tmpfs',
+      target,
+      readOnly: false,
+      ...(size !== undefined && { sizeBytes: bytesOf(size) }),
+    };
   }
   const readOnly = isTrue(fields['readonly'] ?? fields['ro']) && !isTrue(fields['rw'] ?? fields['readwrite']);
   if (type === 'cache') {
@@ -114,6 +119,13 @@ function fieldsOf(flag: string): Record<string, string> {
       return at < 0 ? ([part, 'true'] as const) : ([part.slice(0, at), part.slice(at + 1)] as const);
     }),
   );
+}
+
+/** "64m", as docker writes sizes. */
+function bytesOf(text: string): number {
+  const match = /^(\d+)([kmg]?)b?$/i.exec(text);
+  if (match === null) throw new BuildError(`${JSON.stringify(text)} is no size: write it as "64m"`);
+  return Number(match[1]) * 1024 ** ['', 'k', 'm', 'g'].indexOf(match[2]!.toLowerCase());
 }
 
 function isTrue(value: string | undefined): boolean {

@@ -112,12 +112,9 @@ export class RegistryClient {
     );
     const realm = URL.parse(fields['realm'] ?? '');
     if (realm === null) return undefined;
-    // A token server on another host gets the password only over TLS, or when it is on this machine.
-    if (
-      realm.protocol !== 'https:' &&
-      !isLoopback(realm.host) &&
-      !this.#settings.insecure.includes(realm.host)
-    )
+    // Without TLS the password goes to a server of this machine only, and only for a registry of this machine.
+    const bothHere = isLoopback(realm.host) && isLoopback(new URL(base).host);
+    if (realm.protocol !== 'https:' && !bothHere && !this.#settings.insecure.includes(realm.host))
       throw new RegistryError(
         `${hostOf(base)} wants credentials to be sent to ${realm.host} without TLS.`,
         401,
