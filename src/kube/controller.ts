@@ -2,6 +2,7 @@ import type { Informer } from './informer.ts';
 import { keyOf } from './informer.ts';
 import type { Logger } from './logger.ts';
 import type { KubeObject } from './object.ts';
+import { isApiError } from './status.ts';
 import { SYSTEM_CLOCK, type QueueClock, WorkQueue } from './work-queue.ts';
 
 export interface Request {
@@ -100,7 +101,9 @@ export class Controller {
       if (outcome.result === 'requeueAfter') this.queue.addAfter(item, outcome.ms);
     } catch (error) {
       if (signal.aborted) return;
-      log.warn({ err: error, controller: name, object: item }, 'a pass failed and is tried again');
+      // A pass on an older version than the newest is no failure: it comes again with the newer one.
+      const level = isApiError(error, 'Conflict') ? 'debug' : 'warn';
+      log[level]({ err: error, controller: name, object: item }, 'a pass failed and is tried again');
       this.queue.retry(item);
     }
   }

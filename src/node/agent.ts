@@ -17,7 +17,7 @@ import {
 import { AgentRuntime } from './pods/agent-runtime.ts';
 import { ContainerRunner } from './pods/container-runner.ts';
 import type { ImageSource } from './pods/images.ts';
-import { PodWorker, type WorkerDeps } from './pods/pod-worker.ts';
+import { keepsVolumes, PodWorker, type WorkerDeps } from './pods/pod-worker.ts';
 import { ApiValues } from './pods/value-source.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import { Volumes } from './volumes/volumes.ts';
@@ -110,7 +110,12 @@ export class NodeAgent {
     const pods = informers.for<Pod>(PODS);
     pods.addHandler({
       added: (pod) => this.#seen(pod),
-      updated: (pod) => this.#seen(pod),
+      updated: (pod, before) => {
+        this.#seen(pod);
+        // Of a pod that had ended before this agent was started, nobody else takes care.
+        if (keepsVolumes(before) && !keepsVolumes(pod) && !this.#workers.has(pod.metadata.uid ?? ''))
+          void this.#deps.volumes.remove(pod.metadata.uid ?? '').catch(() => {});
+      },
       deleted: (pod) => void this.#deleted(pod),
     });
     this.#followObjects(informers);

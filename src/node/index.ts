@@ -9,4 +9,5 @@ export type { Runtime } from './runtime/runtime.ts';
 export { Scheduler } from './scheduler/scheduler.ts';
 export { TaintEviction } from './scheduler/taint-eviction.ts';
 export { detectRuntime, type Finding as RuntimeFinding, whyNoSandbox } from './runtime/detect.ts';
+export { openInside, VolumeReader } from './volumes/volume-reader.ts';
 export { NoRuntime } from './runtime/no-runtime.ts';

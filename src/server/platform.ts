@@ -29,8 +29,10 @@ import {
   Scheduler,
   ServiceTable,
   TaintEviction,
+  VolumeReader,
   whyNoSandbox,
 } from '../node/index.ts';
+import { httpResolver, PipelineEngine, tektonDefinitions } from '../pipelines/index.ts';
 import { DEFAULT_CLASS, workloadControllers } from '../workloads/index.ts';
 import type { DataDir } from './data-dir.ts';
 import { ImageService } from './image-service.ts';
@@ -109,7 +111,7 @@ export class Platform implements AsyncDisposable {
     const informers = new Informers(client, log);
     const apiPort = Number(new URL(api.url).port);
     const hostIp = hostAddress();
-    await installDefinitions(client, gatewayDefinitions());
+    await installDefinitions(client, [...gatewayDefinitions(), ...tektonDefinitions()]);
     const images = await openImages(options);
     const registry = new Registry({
       images,
@@ -192,24 +194,28 @@ export class Platform implements AsyncDisposable {
       now,
       log,
     });
+    const context = {
+      client,
+      informers,
+      log,
+      now,
+      events: (component: string) => new EventRecorder(client, component, log, now),
+    };
+    const engine = new PipelineEngine(
+      { ...context, files: new VolumeReader(dirs.pods), logsDir: join(dirs.logs, 'runs') },
+      { http: httpResolver(fetch) },
+    );
     const controllers = [
+      engine,
       new Scheduler({ client, informers, now, log }),
       new TaintEviction({ client, informers, now, log }),
-      ...workloadControllers(
-        {
-          client,
-          informers,
-          log,
-          now,
-          events: (component) => new EventRecorder(client, component, log, now),
-        },
-        {
-          volumes: { dir: dirs.volumes, removeFiles: (path) => runtime.removeFiles(path) },
-          metrics: usage,
-        },
-      ),
+      ...workloadControllers(context, {
+        volumes: { dir: dirs.volumes, removeFiles: (path) => runtime.removeFiles(path) },
+        metrics: usage,
+      }),
     ];
     usage.start(signal);
+    engine.start(signal);
     runtime.listen({ changed: () => {}, logged: () => {}, lost: () => gateway.networkReplaced() });
     await installStorageClass(client);
     await nodeStatus.start(signal);
@@ -243,7 +249,7 @@ export class Platform implements AsyncDisposable {
 
 /** Kinds that controllers here watch have to be there before they do. */
 async function installDefinitions(client: KubeClient, definitions: readonly KubeObject[]): Promise<void> {
-  for (const definition of definitions) await client.apply(DEFINITIONS, definition, { force: true });
+  await Promise.all(definitions.map((definition) => client.apply(DEFINITIONS, definition, { force: true })));
 }
 
 /** Sandboxes where this machine allows them. Without them everything but pods works. */

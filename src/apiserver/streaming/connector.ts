@@ -75,6 +75,7 @@ function logOptions(pod: KubeObject, query: URLSearchParams, now: () => number):
     timestamps: isTrue(query.get('timestamps')),
     tailLines: whole(query, 'tailLines'),
     limitBytes: whole(query, 'limitBytes'),
+    stream: streamOf(query),
     since:
       sinceTime !== null
         ? Date.parse(sinceTime)
@@ -90,4 +91,16 @@ function whole(query: URLSearchParams, name: string): number | undefined {
   if (!/^\d{1,12}$/.test(text))
     throw new ApiError('BadRequest', `${name} must be a whole number, 0 or more.`);
   return Number(text);
+}
+
+/** "Stdout" and "Stderr" ask for one of the two, "All" for both. */
+function streamOf(query: URLSearchParams): 'stdout' | 'stderr' | undefined {
+  const stream = query.get('stream');
+  if (stream === null || stream === 'All') return undefined;
+  if (stream === 'Stdout') return 'stdout';
+  if (stream === 'Stderr') return 'stderr';
+  throw new ApiError(
+    'Invalid',
+    `PodLogOptions is invalid: stream: Unsupported value: ${JSON.stringify(stream)}: supported values: "All", "Stdout", "Stderr"`,
+  );
 }

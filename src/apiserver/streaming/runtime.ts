@@ -8,6 +8,7 @@ export interface LogOptions {
   timestamps: boolean;
   tailLines: number | undefined;
   limitBytes: number | undefined;
+  stream?: 'stdout' | 'stderr' | undefined;
   /** Milliseconds since the epoch. */
   since: number | undefined;
 }

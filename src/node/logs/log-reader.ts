@@ -7,6 +7,8 @@ export interface LogQuery {
   tailLines: number | undefined;
   limitBytes: number | undefined;
   since: number | undefined;
+  /** Only what was printed there; both where it is not given. */
+  stream?: 'stdout' | 'stderr' | undefined;
 }
 
 export interface LogSource {
@@ -164,7 +166,9 @@ class Limiter {
 
   take(line: Buffer, quiet: boolean): Buffer | undefined {
     if (quiet) return undefined;
-    const { since, timestamps } = this.#query;
+    const { since, timestamps, stream } = this.#query;
+    if (stream !== undefined && line.toString('latin1', TIME_LENGTH + 1, TIME_LENGTH + 7) !== stream)
+      return undefined;
     const time = line.subarray(0, TIME_LENGTH);
     if (since !== undefined && Date.parse(time.toString('latin1')) < since) return undefined;
     const whole = line[TIME_LENGTH + 8] === 0x46;

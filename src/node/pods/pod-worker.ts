@@ -34,6 +34,8 @@ export interface WorkerDeps {
 }
 
 const RETRY_MS = 2_000;
+/** The pod's files stay when it has ended, until this annotation goes or the pod does. */
+const KEEP_VOLUMES = 'dispatch.dev/keep-volumes';
 const FIRST_MOUNT_RETRY_MS = 50;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const DEFAULT_GRACE_SECONDS = 30;
@@ -321,13 +323,23 @@ export class PodWorker implements PodContext {
 
   /** A pod that has ended keeps its logs and its status, and nothing else. */
   async #afterEnd(): Promise<void> {
-    if (this.#endSeen) return;
+    if (this.#endSeen) {
+      await this.#dropVolumes();
+      return;
+    }
     this.#endSeen = true;
     // After an eviction others may still run; otherwise only sidecars do.
     await this.#containers.stopAll(DEFAULT_GRACE_SECONDS);
     await this.#observe();
     await this.#publish();
-    await this.#cleanUp();
+    await this.#deps.runtime.removePod(this.uid);
+    await this.#dropVolumes();
+  }
+
+  /** Whoever made the pod may want to look at what it has left. */
+  async #dropVolumes(): Promise<void> {
+    if (keepsVolumes(this.#pod)) await this.#deps.volumes.removeSecrets(this.uid);
+    else await this.#deps.volumes.remove(this.uid);
   }
 
   #status(): PodStatus {
@@ -365,4 +377,8 @@ export class PodWorker implements PodContext {
       throw error;
     }
   }
+}
+
+export function keepsVolumes(pod: Pod): boolean {
+  return pod.metadata.annotations?.[KEEP_VOLUMES] === 'true';
 }

@@ -62,8 +62,13 @@ export class Volumes {
   }
 
   async remove(uid: string): Promise<void> {
-    await rm(join(this.#options.secretsDir, uid), { recursive: true, force: true });
+    await this.removeSecrets(uid);
     await this.#options.runtime.removeFiles(join(this.#options.podsDir, uid));
+  }
+
+  /** What is made of Secrets and tokens, where the other volumes stay. */
+  async removeSecrets(uid: string): Promise<void> {
+    await rm(join(this.#options.secretsDir, uid), { recursive: true, force: true });
   }
 
   async #make(pod: Pod, volume: Volume): Promise<{ made: ReadyVolume; refreshAt?: number | undefined }> {

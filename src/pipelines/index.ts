@@ -1,0 +1,12 @@
+export type { PipelineContext, PodFiles } from './context.ts';
+export { tektonDefinitions } from './definitions.ts';
+export { formatDuration, parseDuration } from './duration.ts';
+export { PipelineEngine } from './engine.ts';
+export { LogRecorder } from './logs/log-recorder.ts';
+export { Masker } from './logs/masker.ts';
+export { childName } from './names.ts';
+export { httpResolver } from './resolve/http.ts';
+export type { RemoteResolver, RemoteResolvers } from './resolve/resolver.ts';
+export { LABELS, PIPELINE_RUNS, PIPELINES, TASK_RUNS, TASKS } from './resources.ts';
+export { outcomeOf, reasonOf } from './run-status.ts';
+export type * from './types.ts';

@@ -1,0 +1,177 @@
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import {
+  type Container,
+  type Informer,
+  isApiError,
+  type Pod,
+  PODS,
+  SECRETS,
+  type KubeObject,
+} from '../../kube/index.ts';
+import type { PipelineContext } from '../context.ts';
+import { LABELS } from '../resources.ts';
+import { secretsOfAccount } from '../task-run/credentials.ts';
+import { Masker } from './masker.ts';
+
+const PARTIAL = '.part';
+const NAME = /^[a-z0-9][a-z0-9.-]*$/;
+
+/**
+ * Writes down what the steps of runs print while they print it, without their secrets. What it has written stays
+ * when the pods are gone.
+ */
+export class LogRecorder {
+  readonly #context: PipelineContext;
+  readonly #pods: Informer<Pod>;
+  readonly #busy = new Map<string, Promise<void>>();
+  readonly #waiters = new Map<string, Set<() => void>>();
+
+  constructor(context: PipelineContext) {
+    this.#context = context;
+    this.#pods = context.informers.for<Pod>(PODS);
+  }
+
+  /** Call before the informers start. */
+  start(signal: AbortSignal): void {
+    const seen = (pod: Pod): void => {
+      if (pod.metadata.labels?.[LABELS.taskRun] !== undefined) this.#seen(pod, signal);
+    };
+    this.#pods.addHandler({ added: seen, updated: seen });
+  }
+
+  pathOf(namespace: string, pod: string, container: string): string {
+    for (const part of [namespace, pod, container])
+      if (!NAME.test(part)) throw new Error(`${part} is no name`);
+    return join(this.#context.logsDir, namespace, pod, `${container}.log`);
+  }
+
+  /** Resolves when everything that the containers of an ended pod have printed is written down. */
+  async settled(pod: Pod): Promise<void> {
+    await Promise.all(
+      [...this.#busy].filter(([key]) => key.startsWith(`${pod.metadata.uid}/`)).map(([, work]) => work),
+    );
+  }
+
+  /** What a container has printed, and with `follow` what it prints until it ends. */
+  async *read(
+    at: { namespace: string; pod: string; container: string },
+    options: { follow: boolean; signal: AbortSignal },
+  ): AsyncGenerator<Buffer> {
+    const path = this.pathOf(at.namespace, at.pod, at.container);
+    let offset = 0;
+    for (;;) {
+      const ended = (await stat(path).catch(() => undefined)) !== undefined;
+      const file = ended ? path : `${path}${PARTIAL}`;
+      const more = !ended && options.follow ? this.#next(path, options.signal) : undefined;
+      const size = (await stat(file).catch(() => undefined))?.size ?? 0;
+      if (size > offset)
+        for await (const chunk of createReadStream(file, { start: offset, end: size - 1 })) {
+          offset += (chunk as Buffer).length;
+          yield chunk as Buffer;
+        }
+      else if (ended || more === undefined || options.signal.aborted) return;
+      else await more;
+    }
+  }
+
+  #seen(pod: Pod, signal: AbortSignal): void {
+    const running = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+    for (const { name, state, containerID } of running) {
+      if (state?.running === undefined && state?.terminated === undefined) continue;
+      const key = `${pod.metadata.uid}/${name}`;
+      if (this.#busy.has(key) || (state.terminated !== undefined && containerID === undefined)) continue;
+      const work = this.#record(pod, name, signal)
+        .catch((error: unknown) => {
+          if (!signal.aborted && !isApiError(error, 'NotFound'))
+            this.#context.log.warn(
+              { err: error, pod: pod.metadata.name, container: name },
+              'the log of a step could not be kept',
+            );
+        })
+        .finally(() => {
+          // A container that has ended is recorded once; one whose stream broke is tried again with its next news.
+          if (signal.aborted) this.#busy.delete(key);
+        });
+      this.#busy.set(key, work);
+    }
+  }
+
+  async #record(pod: Pod, container: string, signal: AbortSignal): Promise<void> {
+    const { namespace = '', name = '' } = pod.metadata;
+    const path = this.pathOf(namespace, name, container);
+    if ((await stat(path).catch(() => undefined)) !== undefined) return;
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const masker = new Masker(await this.#secretsOf(pod));
+    const stream = await this.#context.client.stream({
+      method: 'GET',
+      path: `/api/v1/namespaces/${namespace}/pods/${name}/log`,
+      query: new URLSearchParams({ container, follow: 'true' }),
+      signal,
+    });
+    await using file = await open(`${path}${PARTIAL}`, 'w', 0o600);
+    const decoder = new TextDecoder();
+    const write = async (text: string): Promise<void> => {
+      if (text === '') return;
+      await file.write(text);
+      this.#wake(path);
+    };
+    for await (const chunk of stream) await write(masker.push(decoder.decode(chunk, { stream: true })));
+    if (signal.aborted) return;
+    await write(masker.push(decoder.decode()) + masker.end());
+    await file.sync();
+    await rename(`${path}${PARTIAL}`, path);
+    this.#wake(path);
+  }
+
+  /** Everything secret that the pod can see: what it mounts, what is in its environment, what its account holds. */
+  async #secretsOf(pod: Pod): Promise<string[]> {
+    const { namespace = '' } = pod.metadata;
+    const names = new Set<string>();
+    for (const { env = [], envFrom = [] } of [
+      ...pod.spec.containers,
+      ...(pod.spec.initContainers ?? []),
+    ] as Container[]) {
+      for (const { valueFrom } of env) if (valueFrom?.secretKeyRef) names.add(valueFrom.secretKeyRef.name);
+      for (const { secretRef } of envFrom) if (secretRef) names.add(secretRef.name);
+    }
+    for (const volume of pod.spec.volumes ?? []) {
+      if (volume.secret) names.add(volume.secret.secretName);
+      for (const source of volume.projected?.sources ?? []) if (source.secret) names.add(source.secret.name);
+    }
+    const { client } = this.#context;
+    const mounted = await Promise.all(
+      [...names].map((name) => client.get<KubeObject>(SECRETS, namespace, name).catch(() => undefined)),
+    );
+    const own = await secretsOfAccount(client, namespace, pod.spec.serviceAccountName ?? 'default');
+    return [...mounted, ...own].flatMap((secret) =>
+      Object.values((secret?.['data'] ?? {}) as Record<string, string>).map((value) =>
+        Buffer.from(value, 'base64').toString(),
+      ),
+    );
+  }
+
+  async remove(namespace: string, pod: string): Promise<void> {
+    await rm(dirname(this.pathOf(namespace, pod, 'log')), { recursive: true, force: true });
+  }
+
+  #next(path: string, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const waiters = this.#waiters.get(path) ?? new Set();
+      this.#waiters.set(path, waiters);
+      const done = (): void => {
+        waiters.delete(done);
+        if (waiters.size === 0) this.#waiters.delete(path);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      waiters.add(done);
+      signal.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  #wake(path: string): void {
+    for (const wake of [...(this.#waiters.get(path) ?? [])]) wake();
+  }
+}

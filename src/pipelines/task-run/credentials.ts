@@ -1,0 +1,146 @@
+import {
+  controllerReference,
+  isApiError,
+  type KubeClient,
+  type KubeObject,
+  SECRETS,
+  SERVICE_ACCOUNTS,
+} from '../../kube/index.ts';
+import { childName } from '../names.ts';
+import { CREDENTIALS_PATH } from './pod.ts';
+import type { TaskRun } from '../types.ts';
+
+interface Secret extends KubeObject {
+  type?: string;
+  data?: Record<string, string>;
+}
+
+interface Account extends KubeObject {
+  secrets?: { name: string }[];
+  imagePullSecrets?: { name: string }[];
+}
+
+const SCM_URLS: Record<string, string> = {
+  github: 'https://github.com',
+  gitlab: 'https://gitlab.com',
+  'bitbucket-cloud': 'https://bitbucket.org',
+};
+
+/** The secrets of a service account, as controllers may read them. */
+export async function secretsOfAccount(
+  client: KubeClient,
+  namespace: string,
+  account: string,
+): Promise<Secret[]> {
+  const found = await client.get<Account>(SERVICE_ACCOUNTS, namespace, account).catch((error: unknown) => {
+    if (isApiError(error, 'NotFound')) return undefined;
+    throw error;
+  });
+  const names = new Set(
+    [...(found?.secrets ?? []), ...(found?.imagePullSecrets ?? [])].map((item) => item.name),
+  );
+  const secrets: Secret[] = [];
+  for (const name of names) {
+    const secret = await client.get<Secret>(SECRETS, namespace, name).catch(() => undefined);
+    if (secret !== undefined) secrets.push(secret);
+  }
+  return secrets;
+}
+
+/** Makes the Secret by which the steps of a run log in to git servers and registries, if its account has any. */
+export async function makeCredentials(client: KubeClient, run: TaskRun): Promise<string | undefined> {
+  const namespace = run.metadata.namespace ?? '';
+  const secrets = await secretsOfAccount(client, namespace, run.spec.serviceAccountName ?? 'default');
+  const files = credentialFiles(secrets);
+  if (files === undefined) return undefined;
+  const name = childName(run.metadata.name ?? '', '-creds');
+  const secret: Secret = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name, namespace, ownerReferences: [controllerReference(run)] },
+    type: 'Opaque',
+    data: Object.fromEntries(
+      Object.entries(files).map(([key, text]) => [key, Buffer.from(text).toString('base64')]),
+    ),
+  };
+  await client.create(SECRETS, secret).catch((error: unknown) => {
+    if (!isApiError(error, 'AlreadyExists')) throw error;
+  });
+  return name;
+}
+
+function credentialFiles(secrets: readonly Secret[]): Record<string, string> | undefined {
+  const git = secrets.flatMap(gitLogins);
+  const docker = secrets.flatMap(dockerLogins);
+  if (git.length === 0 && docker.length === 0) return undefined;
+  return {
+    gitconfig: gitConfig(git),
+    'git-credentials': git
+      .map(
+        ({ url, username, password }) =>
+          `${url.protocol}//${encodeURIComponent(username)}:${encodeURIComponent(password)}@${url.host}\n`,
+      )
+      .join(''),
+    'docker-config': JSON.stringify({ auths: Object.assign({}, ...docker) as object }),
+  };
+}
+
+interface GitLogin {
+  url: URL;
+  username: string;
+  password: string;
+}
+
+function gitLogins(secret: Secret): GitLogin[] {
+  if (secret.type !== 'kubernetes.io/basic-auth') return [];
+  const annotations = { ...secret.metadata.labels, ...secret.metadata.annotations };
+  const urls = Object.entries(annotations).flatMap(([key, value]) =>
+    /^tekton\.dev\/git-\d+$/.test(key) ? [value] : [],
+  );
+  const own = annotations['scm.provider.url'] ?? SCM_URLS[annotations['scm.provider.name'] ?? ''];
+  if (own !== undefined) urls.push(own);
+  const [username, password] = [text(secret, 'username'), text(secret, 'password')];
+  return urls.flatMap((item) => {
+    const url = URL.canParse(item) ? new URL(item) : undefined;
+    return url === undefined ? [] : [{ url, username: username || 'x-access-token', password }];
+  });
+}
+
+/** A credential is only ever given to the host that it belongs to. */
+function gitConfig(logins: readonly GitLogin[]): string {
+  const sections = logins.map(
+    ({ url, username }) =>
+      `[credential "${url.protocol}//${url.host}"]\n\thelper = store --file=${CREDENTIALS_PATH}/.git-credentials\n\tusername = ${JSON.stringify(username)}\n`,
+  );
+  return `[safe]\n\tdirectory = *\n${sections.join('')}`;
+}
+
+function dockerLogins(secret: Secret): Record<string, unknown>[] {
+  if (secret.type === 'kubernetes.io/dockerconfigjson') {
+    const parsed = parse(text(secret, '.dockerconfigjson')) as
+      | { auths?: Record<string, unknown> }
+      | undefined;
+    return parsed?.auths === undefined ? [] : [parsed.auths];
+  }
+  if (secret.type === 'kubernetes.io/dockercfg') {
+    const parsed = parse(text(secret, '.dockercfg')) as Record<string, unknown> | undefined;
+    return parsed === undefined ? [] : [parsed];
+  }
+  if (secret.type !== 'kubernetes.io/basic-auth') return [];
+  const auth = Buffer.from(`${text(secret, 'username')}:${text(secret, 'password')}`).toString('base64');
+  return Object.entries(secret.metadata.annotations ?? {})
+    .filter(([key]) => /^tekton\.dev\/docker-\d+$/.test(key))
+    .map(([, registry]) => ({ [registry]: { auth } }));
+}
+
+function text(secret: Secret, key: string): string {
+  return Buffer.from(secret.data?.[key] ?? '', 'base64').toString();
+}
+
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,50 @@
+import { bindParams, paramReplacements, RunProblem } from '../params.ts';
+import { Replacements } from '../substitution.ts';
+import type { TaskRun, TaskSpec } from '../types.ts';
+import { CREDENTIALS_PATH, RESULTS_PATH, stepNames, STEPS_PATH } from './pod.ts';
+import { bindWorkspaces, type BoundWorkspace, workspaceReplacements } from './workspaces.ts';
+
+export interface PreparedTask {
+  /** Every variable replaced. */
+  spec: TaskSpec;
+  workspaces: BoundWorkspace[];
+}
+
+/** Checks a task run against its task, and replaces every variable. */
+export function prepareTask(run: TaskRun, spec: TaskSpec): PreparedTask {
+  if ((spec.steps ?? []).length === 0)
+    throw new RunProblem('TaskRunValidationFailed', 'the task has no steps');
+  const params = bindParams(spec.params, run.spec.params, 'TaskRunValidationFailed');
+  const replacements = paramReplacements(params);
+  const withParams = replacements.apply({ ...spec, params: [] });
+  const workspaces = bindWorkspaces(withParams, replacements.apply(run.spec.workspaces ?? []));
+  workspaceReplacements(withParams, workspaces, replacements);
+  contextReplacements(run, spec, replacements);
+  const names = stepNames(spec);
+  const replaced = replacements.apply({ ...spec, params: [], results: [] }) as TaskSpec;
+  const steps = (replaced.steps ?? []).map((step, at) => {
+    const own = new Replacements();
+    for (const result of step.results ?? [])
+      own.set(`step.results.${result.name}.path`, `${STEPS_PATH}/${names[at]}/results/${result.name}`);
+    return own.apply(step);
+  });
+  for (const step of steps)
+    if (!step.image)
+      throw new RunProblem('TaskRunValidationFailed', `step ${JSON.stringify(step.name ?? '')} has no image`);
+  return { spec: { ...replaced, steps, results: spec.results ?? [] }, workspaces };
+}
+
+function contextReplacements(run: TaskRun, spec: TaskSpec, into: Replacements): void {
+  into.set('context.taskRun.name', run.metadata.name ?? '');
+  into.set('context.taskRun.namespace', run.metadata.namespace ?? '');
+  into.set('context.taskRun.uid', run.metadata.uid ?? '');
+  into.set(
+    'context.task.name',
+    run.spec.taskRef?.name ?? run.metadata.labels?.['tekton.dev/pipelineTask'] ?? '',
+  );
+  into.set('context.task.retry-count', String(run.status?.retriesStatus?.length ?? 0));
+  into.set('credentials.path', CREDENTIALS_PATH);
+  for (const { name } of spec.results ?? []) into.set(`results.${name}.path`, `${RESULTS_PATH}/${name}`);
+  for (const name of stepNames(spec))
+    into.set(`steps.step-${name}.exitCode.path`, `${STEPS_PATH}/step-${name}/exitCode`);
+}
