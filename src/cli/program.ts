@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { registerCi } from './commands/ci/ci.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerDoctor } from './commands/doctor.ts';
@@ -34,6 +35,7 @@ export function createProgram(environment: Environment): Command {
     registerStatus,
     registerDoctor,
     registerVersion,
+    registerCi,
     registerImage,
     registerNode,
     registerIngress,

@@ -11,3 +11,5 @@ export { TaintEviction } from './scheduler/taint-eviction.ts';
 export { detectRuntime, type Finding as RuntimeFinding, whyNoSandbox } from './runtime/detect.ts';
 export { openInside, VolumeReader } from './volumes/volume-reader.ts';
 export { NoRuntime } from './runtime/no-runtime.ts';
+export type { ContainerPaths } from './runtime/served/container-paths.ts';
+export { type ServedCall, type ServedProgram, ServedRuntime } from './runtime/served/served-runtime.ts';

@@ -8,6 +8,8 @@ export interface DataDir {
   logs: string;
   /** Images and what they are made of. */
   content: string;
+  /** Repositories that this server hosts. */
+  git: string;
   /** What pods write outside of their volumes. */
   pods: string;
   /** What persistent volumes hold. */
@@ -26,6 +28,7 @@ export function dataDir(root: string): DataDir {
     pki: join(root, 'pki'),
     logs: join(root, 'logs'),
     content: join(root, 'content'),
+    git: join(root, 'git'),
     pods: join(root, 'pods'),
     volumes: join(root, 'volumes'),
     run: join(root, 'run'),

@@ -1,14 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 import {
+  ADMIN,
   ApiServer,
   DamagedLogError,
+  InProcessTransport,
   NewerFormatError,
   type PodRuntime,
   podConnector,
 } from '../apiserver/index.ts';
-import { ApiError, type Logger } from '../kube/index.ts';
+import { ApiError, KubeClient, type Logger } from '../kube/index.ts';
 import { type DataDir, dataDir } from './data-dir.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
+import type { Delivery } from './delivery.ts';
 import { DataDirLock } from './lock.ts';
 import { Platform, type PlatformOptions } from './platform.ts';
 import { ownIdentity } from './process-identity.ts';
@@ -90,6 +93,16 @@ export class EmbeddedServer implements AsyncDisposable {
   /** What does not work on this machine, in a sentence. */
   get problem(): string | undefined {
     return this.#platform.problem;
+  }
+
+  /** Repositories, artifacts and what else is no object. */
+  get delivery(): Delivery {
+    return this.#platform.delivery;
+  }
+
+  /** A client with all rights, for whoever has started the server in its own process. */
+  client(): KubeClient {
+    return new KubeClient(new InProcessTransport(this.#api.core, ADMIN), 'dispatch-cli');
   }
 
   /** The API, for everything that runs in this process. */

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import type { ApiRequest, LocalService, Reply, RequestInfo } from '../apiserver/index.ts';
+import type { ApiRequest, Reply, RequestInfo } from '../apiserver/index.ts';
 import {
   BuildError,
   buildImage,
@@ -21,6 +21,7 @@ import {
   type StepRunner,
 } from '../images/index.ts';
 import { ApiError, isRecord } from '../kube/index.ts';
+import { RUN_GROUP, RUN_VERSION, type ServicePart } from './local-services.ts';
 
 export interface ImageServiceOptions {
   images: ImageStore;
@@ -36,12 +37,11 @@ export interface ImageServiceOptions {
   now: () => number;
 }
 
-export const IMAGE_GROUP = 'run.dispatch.dev';
-export const IMAGE_VERSION = 'v1alpha1';
-
-interface BuildRequest {
+export interface BuildRequest {
   context: string;
   dockerfile?: string;
+  /** The Dockerfile itself, where it has been read already. */
+  dockerfileText?: string;
   target?: string;
   tags?: string[];
   buildArgs?: Record<string, string>;
@@ -51,13 +51,18 @@ interface BuildRequest {
   network?: 'host' | 'none';
   push?: boolean;
   output?: { type: 'tar' | 'oci'; path: string };
+  outputs?: { type: 'tar' | 'oci'; path: string }[];
   credentials?: string;
 }
 
 /** Images of this machine, as an API: what `dispatch image` speaks to. */
-export class ImageService implements LocalService {
-  readonly group = IMAGE_GROUP;
-  readonly version = IMAGE_VERSION;
+export class ImageService implements ServicePart {
+  readonly resources = ['images', 'imagebuilds', 'imagepulls', 'imagepushes', 'imageprunes'].map((name) => ({
+    name,
+    namespaced: false,
+    kind: 'Image',
+    verbs: name === 'images' ? ['list', 'delete'] : ['create'],
+  }));
   readonly #options: ImageServiceOptions;
   readonly #client: RegistryClient;
 
@@ -66,19 +71,6 @@ export class ImageService implements LocalService {
     this.#client = new RegistryClient(options.settings);
   }
 
-  resources = (): unknown => ({
-    kind: 'APIResourceList',
-    apiVersion: 'v1',
-    groupVersion: `${IMAGE_GROUP}/${IMAGE_VERSION}`,
-    resources: ['images', 'imagebuilds', 'imagepulls', 'imagepushes', 'imageprunes'].map((name) => ({
-      name,
-      singularName: '',
-      namespaced: false,
-      kind: 'Image',
-      verbs: name === 'images' ? ['list', 'delete'] : ['create'],
-    })),
-  });
-
   handle = async (request: ApiRequest, info: RequestInfo): Promise<Reply | undefined> => {
     switch (info.plural) {
       case 'images':
@@ -86,7 +78,10 @@ export class ImageService implements LocalService {
           ? this.#remove(request)
           : this.#list(request);
       case 'imagebuilds':
-        return streamed((say, signal) => this.#build(bodyOf<BuildRequest>(request), say, signal));
+        return streamed((say, signal) => {
+          const { dockerfileText: _, ...body } = bodyOf<BuildRequest>(request);
+          return this.build(body, say, signal);
+        });
       case 'imagepulls':
         return streamed(async (say, signal) => {
           const { name, credentials } = bodyOf<{ name: string; credentials?: string }>(request);
@@ -122,7 +117,7 @@ export class ImageService implements LocalService {
         complete: image !== undefined,
       });
     }
-    return json({ kind: 'ImageList', apiVersion: `${IMAGE_GROUP}/${IMAGE_VERSION}`, metadata: {}, items });
+    return json({ kind: 'ImageList', apiVersion: `${RUN_GROUP}/${RUN_VERSION}`, metadata: {}, items });
   }
 
   async #find(name: string): Promise<Image> {
@@ -154,7 +149,12 @@ export class ImageService implements LocalService {
     return pullImage(reference, { client: this.#client, images, keychain, arch: process.arch, signal });
   }
 
-  async #build(request: BuildRequest, say: (text: string) => void, signal: AbortSignal): Promise<object> {
+  /** Builds for whoever is allowed to: that has been asked before. */
+  async build(
+    request: BuildRequest,
+    say: (text: string) => void,
+    signal: AbortSignal,
+  ): Promise<{ name: string; digest: string; size: number }> {
     const { images, runner, root } = this.#options;
     if (
       !isAbsolute(request.context ?? '') ||
@@ -164,9 +164,11 @@ export class ImageService implements LocalService {
         `the build context ${JSON.stringify(request.context)} is no directory of this machine`,
       );
     const path = request.dockerfile ?? join(request.context, 'Dockerfile');
-    const dockerfile = await readFile(path, 'utf8').catch(() => {
-      throw new BuildError(`there is no Dockerfile at ${path}`);
-    });
+    const dockerfile =
+      request.dockerfileText ??
+      (await readFile(path, 'utf8').catch(() => {
+        throw new BuildError(`there is no Dockerfile at ${path}`);
+      }));
     const keychain = keychainOf(request.credentials);
     const image = await buildImage({
       images,
@@ -196,7 +198,8 @@ export class ImageService implements LocalService {
           signal,
         );
     }
-    if (request.output !== undefined) await this.#output(image, request.output, request.tags?.[0]);
+    for (const output of [...(request.output ? [request.output] : []), ...(request.outputs ?? [])])
+      await this.#output(image, output, request.tags?.[0]);
     return describe(image);
   }
 

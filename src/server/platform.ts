@@ -26,6 +26,7 @@ import {
   type Runtime,
   SandboxRuntime,
   SandboxStepRunner,
+  ServedRuntime,
   Scheduler,
   ServiceTable,
   TaintEviction,
@@ -35,12 +36,17 @@ import {
 import { httpResolver, PipelineEngine, tektonDefinitions } from '../pipelines/index.ts';
 import { DEFAULT_CLASS, workloadControllers } from '../workloads/index.ts';
 import type { DataDir } from './data-dir.ts';
+import { Delivery } from './delivery.ts';
 import { ImageService } from './image-service.ts';
 import { metricsService } from './metrics-service.ts';
+import { RunServices } from './local-services.ts';
 import { podPuller } from './pull-secrets.ts';
 import { registryAccess } from './registry-access.ts';
+import { RunService } from './run-service.ts';
 import type { Settings } from './settings.ts';
+import { TokenAccess } from './token-access.ts';
 import { UsageMeter } from './usage-meter.ts';
+import { installWebService, WebServer } from './web-server.ts';
 
 export interface PlatformOptions {
   dirs: DataDir;
@@ -71,6 +77,7 @@ const PRODUCT = fileURLToPath(new URL('../../', import.meta.url));
 /** Everything that runs workloads on this machine, around an API that is already there. */
 export class Platform implements AsyncDisposable {
   readonly images: ImageStore;
+  readonly delivery: Delivery;
   readonly gateway: Gateway;
   readonly registryPort: number;
   readonly #registry: Registry;
@@ -80,9 +87,11 @@ export class Platform implements AsyncDisposable {
   readonly #stopping: AbortController;
   readonly #agent: NodeAgent;
   readonly #work: Promise<unknown>;
+  readonly #web: WebServer;
 
   private constructor(parts: {
     images: ImageStore;
+    delivery: Delivery;
     gateway: Gateway;
     registry: Registry;
     registryPort: number;
@@ -91,8 +100,10 @@ export class Platform implements AsyncDisposable {
     stopping: AbortController;
     agent: NodeAgent;
     work: Promise<unknown>;
+    web: WebServer;
   }) {
     this.images = parts.images;
+    this.delivery = parts.delivery;
     this.gateway = parts.gateway;
     this.#registry = parts.registry;
     this.registryPort = parts.registryPort;
@@ -101,6 +112,7 @@ export class Platform implements AsyncDisposable {
     this.#stopping = parts.stopping;
     this.#agent = parts.agent;
     this.#work = parts.work;
+    this.#web = parts.web;
   }
 
   static async start(api: ApiServer, options: PlatformOptions): Promise<Platform> {
@@ -113,17 +125,23 @@ export class Platform implements AsyncDisposable {
     const hostIp = hostAddress();
     await installDefinitions(client, [...gatewayDefinitions(), ...tektonDefinitions()]);
     const images = await openImages(options);
+    const access = new TokenAccess(client, now);
+    const delivery = new Delivery({ client, dirs, access, path: options.path, images: () => service, log });
+    const web = new WebServer((error) => log.error({ err: error }, 'a request could not be answered'));
+    delivery.serveOn(web);
+    const webPort = await web.listen();
     const registry = new Registry({
       images,
       host: OWN_HOST,
       root: dirs.content,
-      authorize: registryAccess(client, now),
+      authorize: registryAccess(access),
       now,
       onError: (error) => log.error({ err: error }, 'the registry has failed'),
     });
     const registryPort = await registry.listen(options.host, options.registryPort);
     images.ownHosts = ['127.0.0.1', 'localhost', '[::1]', hostIp].map((name) => `${name}:${registryPort}`);
-    const { runtime, sandbox, problem } = await startRuntime(options, { apiPort, hostIp });
+    const { runtime: below, sandbox, problem } = await startRuntime(options, { apiPort, webPort, hostIp });
+    const runtime = new ServedRuntime(below, delivery.program, now);
     const nodeStatus = new NodeStatus({
       client,
       informers,
@@ -144,7 +162,12 @@ export class Platform implements AsyncDisposable {
       client,
       informers,
       runtime,
-      images: new NodeImages(images, builtin, podPuller(client, images, options.settings.registry)),
+      images: new NodeImages({
+        store: images,
+        builtin,
+        pull: podPuller(client, images, options.settings.registry),
+        isServed: (name) => delivery.program(name) !== undefined,
+      }),
       isOurs: (name) => nodeStatus.isOurs(name),
       podsDir: dirs.pods,
       logsDir: join(dirs.logs, 'pods'),
@@ -164,19 +187,17 @@ export class Platform implements AsyncDisposable {
       publish: async (table) => sandbox?.setNetwork(table),
       log,
     });
-    api.core.deps.aggregation.mount(
-      new ImageService({
-        images,
-        builtin,
-        repositories: registry.repositories,
-        runner: new SandboxStepRunner(runtime),
-        settings: options.settings.registry,
-        root: dirs.content,
-        inUse: () => imagesInUse(informers),
-        registry: () => `${options.host}:${registryPort}`,
-        now,
-      }),
-    );
+    const service: ImageService = new ImageService({
+      images,
+      builtin,
+      repositories: registry.repositories,
+      runner: new SandboxStepRunner(runtime),
+      settings: options.settings.registry,
+      root: dirs.content,
+      inUse: () => imagesInUse(informers),
+      registry: () => `${options.host}:${registryPort}`,
+      now,
+    });
     const usage = new UsageMeter({ runtime, informers, requests: () => gateway.metrics(), now });
     api.core.deps.aggregation.mount(metricsService(usage, informers, now));
     const gateway: Gateway = new Gateway({
@@ -205,6 +226,9 @@ export class Platform implements AsyncDisposable {
       { ...context, files: new VolumeReader(dirs.pods), logsDir: join(dirs.logs, 'runs') },
       { http: httpResolver(fetch) },
     );
+    const { logs } = engine;
+    const runs = new RunService({ client, informers, logs, artifacts: delivery.artifacts, log });
+    api.core.deps.aggregation.mount(new RunServices([service, runs]));
     const controllers = [
       engine,
       new Scheduler({ client, informers, now, log }),
@@ -218,6 +242,7 @@ export class Platform implements AsyncDisposable {
     engine.start(signal);
     runtime.listen({ changed: () => {}, logged: () => {}, lost: () => gateway.networkReplaced() });
     await installStorageClass(client);
+    await installWebService(client, { hostIp, port: webPort });
     await nodeStatus.start(signal);
     await agent.start(signal);
     await informers.start(signal);
@@ -227,11 +252,24 @@ export class Platform implements AsyncDisposable {
       stopping.abort();
       await gateway[Symbol.asyncDispose]();
       await registry[Symbol.asyncDispose]();
+      await web[Symbol.asyncDispose]();
       await runtime[Symbol.asyncDispose]();
       throw error;
     }
     const work = Promise.all(controllers.map((controller) => controller.run(signal)));
-    return new Platform({ images, gateway, registry, registryPort, runtime, problem, stopping, agent, work });
+    return new Platform({
+      images,
+      delivery,
+      gateway,
+      registry,
+      registryPort,
+      runtime,
+      problem,
+      stopping,
+      agent,
+      work,
+      web,
+    });
   }
 
   get pods(): PodRuntime {
@@ -242,6 +280,7 @@ export class Platform implements AsyncDisposable {
     this.#stopping.abort();
     await this.#work;
     await this.gateway[Symbol.asyncDispose]();
+    await this.#web[Symbol.asyncDispose]();
     await this.#registry[Symbol.asyncDispose]();
     await this.#runtime[Symbol.asyncDispose]();
   }
@@ -255,7 +294,7 @@ async function installDefinitions(client: KubeClient, definitions: readonly Kube
 /** Sandboxes where this machine allows them. Without them everything but pods works. */
 async function startRuntime(
   { dirs, log, compileCache }: PlatformOptions,
-  address: { apiPort: number; hostIp: string },
+  address: { apiPort: number; webPort: number; hostIp: string },
 ): Promise<{ runtime: Runtime; sandbox: SandboxRuntime | undefined; problem: string | undefined }> {
   try {
     const sandbox = await SandboxRuntime.start({

@@ -18,14 +18,23 @@ export class NodeImages implements ImageSource {
   readonly #store: ImageStore;
   readonly #builtin: BuiltinImages;
   readonly #pull: Pull;
+  readonly #isServed: (name: string) => boolean;
 
-  constructor(store: ImageStore, builtin: BuiltinImages, pull: Pull) {
-    this.#store = store;
-    this.#builtin = builtin;
-    this.#pull = pull;
+  /** `isServed` names images that stand for work of this process: they have no files. */
+  constructor(parts: {
+    store: ImageStore;
+    builtin: BuiltinImages;
+    pull: Pull;
+    isServed: (name: string) => boolean;
+  }) {
+    this.#store = parts.store;
+    this.#builtin = parts.builtin;
+    this.#pull = parts.pull;
+    this.#isServed = parts.isServed;
   }
 
   async find(name: string): Promise<ReadyImage | undefined> {
+    if (this.#isServed(name)) return served(name);
     const reference = parse(name);
     if (this.#builtin.has(reference)) return this.#ready(await this.#make(reference));
     const image = await this.#store.find(reference);
@@ -33,6 +42,7 @@ export class NodeImages implements ImageSource {
   }
 
   async ensure(name: string, policy: PullPolicy, pod: Pod, signal: AbortSignal): Promise<ReadyImage> {
+    if (this.#isServed(name)) return served(name);
     const reference = parse(name);
     if (this.#builtin.has(reference)) return this.#ready(await this.#make(reference));
     // What a build or a push has put under this name here is the newest there can be.
@@ -84,4 +94,8 @@ function parse(name: string): Reference {
     if (error instanceof BadReferenceError) throw new ImageProblem('InvalidImageName', error.message, error);
     throw error;
   }
+}
+
+function served(name: string): ReadyImage {
+  return { reference: name, digest: '', rootfs: '', config: { Entrypoint: [name] } };
 }

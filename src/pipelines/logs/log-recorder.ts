@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   type Container,
@@ -16,6 +15,8 @@ import { secretsOfAccount } from '../task-run/credentials.ts';
 import { Masker } from './masker.ts';
 
 const PARTIAL = '.part';
+const MAX_ATTEMPTS = 8;
+const RETRY_MS = 25;
 const NAME = /^[a-z0-9][a-z0-9.-]*$/;
 
 /**
@@ -62,17 +63,17 @@ export class LogRecorder {
     const path = this.pathOf(at.namespace, at.pod, at.container);
     let offset = 0;
     for (;;) {
-      const ended = (await stat(path).catch(() => undefined)) !== undefined;
-      const file = ended ? path : `${path}${PARTIAL}`;
-      const more = !ended && options.follow ? this.#next(path, options.signal) : undefined;
-      const size = (await stat(file).catch(() => undefined))?.size ?? 0;
-      if (size > offset)
-        for await (const chunk of createReadStream(file, { start: offset, end: size - 1 })) {
+      const more = options.follow ? this.#next(path, options.signal) : undefined;
+      const whole = await open(path).catch(() => undefined);
+      await using file = whole ?? (await open(`${path}${PARTIAL}`).catch(() => undefined));
+      const before = offset;
+      if (file !== undefined)
+        for await (const chunk of file.createReadStream({ start: offset, autoClose: false })) {
           offset += (chunk as Buffer).length;
           yield chunk as Buffer;
         }
-      else if (ended || more === undefined || options.signal.aborted) return;
-      else await more;
+      if (whole !== undefined || options.signal.aborted || (more === undefined && offset === before)) return;
+      await more;
     }
   }
 
@@ -82,19 +83,31 @@ export class LogRecorder {
       if (state?.running === undefined && state?.terminated === undefined) continue;
       const key = `${pod.metadata.uid}/${name}`;
       if (this.#busy.has(key) || (state.terminated !== undefined && containerID === undefined)) continue;
-      const work = this.#record(pod, name, signal)
-        .catch((error: unknown) => {
-          if (!signal.aborted && !isApiError(error, 'NotFound'))
-            this.#context.log.warn(
-              { err: error, pod: pod.metadata.name, container: name },
-              'the log of a step could not be kept',
-            );
-        })
-        .finally(() => {
-          // A container that has ended is recorded once; one whose stream broke is tried again with its next news.
-          if (signal.aborted) this.#busy.delete(key);
-        });
-      this.#busy.set(key, work);
+      this.#busy.set(key, this.#recordWhole(pod, name, signal));
+    }
+  }
+
+  /** Whoever follows a log waits for its end: there is one in any case. */
+  async #recordWhole(pod: Pod, container: string, signal: AbortSignal): Promise<void> {
+    const { namespace = '', name = '' } = pod.metadata;
+    for (let attempt = 1; !signal.aborted; attempt += 1) {
+      try {
+        await this.#record(pod, container, signal);
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        const isGone = isApiError(error, 'NotFound');
+        if (!isGone && attempt < MAX_ATTEMPTS) {
+          await new Promise((resolve) => setTimeout(resolve, RETRY_MS * attempt));
+          continue;
+        }
+        this.#context.log.warn({ err: error, pod: name, container }, 'the log of a step could not be kept whole');
+        const path = this.pathOf(namespace, name, container);
+        await writeFile(`${path}${PARTIAL}`, '', { flag: 'a', mode: 0o600 }).catch(() => {});
+        await rename(`${path}${PARTIAL}`, path).catch(() => {});
+        this.#wake(path);
+        return;
+      }
     }
   }
 

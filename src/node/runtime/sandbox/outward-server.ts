@@ -14,8 +14,16 @@ PRIVATE.addAddress('::', 'ipv6');
 PRIVATE.addAddress('::1', 'ipv6');
 PRIVATE.addSubnet('fe80::', 10, 'ipv6');
 
+/** What of this machine's loopback is there for pods. */
+export interface OwnPorts {
+  api: number;
+  /** Under the machine's own address, as pods of its network are. */
+  web: number;
+  hostIp: string;
+}
+
 /** Serves those in the pods' network who need something of the host's: a connection to another machine, a name. */
-export async function serveOutward(path: string, loopbackPort: number): Promise<AsyncDisposable> {
+export async function serveOutward(path: string, own: OwnPorts): Promise<AsyncDisposable> {
   rmSync(path, { force: true });
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -27,7 +35,7 @@ export async function serveOutward(path: string, loopbackPort: number): Promise<
       socket.removeAllListeners('data');
       socket.pause();
       if (rest.length > 0) socket.unshift(rest);
-      void answer(socket, JSON.parse(line) as OutwardRequest, loopbackPort);
+      void answer(socket, JSON.parse(line) as OutwardRequest, own);
     });
     socket.on('data', (chunk: Buffer) => reader.push(chunk));
   });
@@ -43,7 +51,7 @@ export async function serveOutward(path: string, loopbackPort: number): Promise<
   };
 }
 
-async function answer(socket: Socket, request: OutwardRequest, loopbackPort: number): Promise<void> {
+async function answer(socket: Socket, request: OutwardRequest, own: OwnPorts): Promise<void> {
   const reply = (message: OutwardReply): void => void socket.write(`${JSON.stringify(message)}\n`);
   if ('resolve' in request) {
     const { name, type } = request.resolve;
@@ -56,7 +64,7 @@ async function answer(socket: Socket, request: OutwardRequest, loopbackPort: num
     return;
   }
   const { host, port } = request.connect;
-  const address = await outwardAddress(host, port, loopbackPort);
+  const address = await outwardAddress(host, port, own);
   if (address === undefined) {
     reply({ error: `${host}:${port} is not served to pods` });
     socket.end();
@@ -81,14 +89,12 @@ async function answer(socket: Socket, request: OutwardRequest, loopbackPort: num
 
 /**
  * The address to connect to, looked up once, so that what was checked is what is reached. What listens on this
- * machine's loopback trusts whoever can reach it: of all that only one port is for pods, the API's.
+ * machine's loopback trusts whoever can reach it: of all that only the API and what this
+ * server answers itself are for pods.
  */
-export async function outwardAddress(
-  host: string,
-  port: number,
-  loopbackPort: number,
-): Promise<string | undefined> {
-  if (host === '127.0.0.1' && port === loopbackPort) return host;
+export async function outwardAddress(host: string, port: number, own: OwnPorts): Promise<string | undefined> {
+  if (host === '127.0.0.1' && port === own.api) return host;
+  if (host === own.hostIp && port === own.web) return '127.0.0.1';
   const found = await lookup(host).catch(() => undefined);
   if (found === undefined) return undefined;
   const family = found.family === 6 ? 'ipv6' : 'ipv4';

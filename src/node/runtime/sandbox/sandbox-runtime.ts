@@ -38,6 +38,8 @@ export interface SandboxOptions {
   log: Logger;
   /** The one port of this machine's loopback that pods may reach: the API's. */
   apiPort: number;
+  /** Of what this server answers itself. */
+  webPort: number;
   /** The address of pods on the host's network. */
   hostIp: string;
   lingerMs?: number;
@@ -66,7 +68,11 @@ export class SandboxRuntime implements Runtime {
     const runtime = new SandboxRuntime(options);
     await mkdir(options.runDir, { recursive: true, mode: 0o700 });
     await mkdir(options.logDir, { recursive: true, mode: 0o700 });
-    runtime.#outward = await serveOutward(runtime.hostSocket, options.apiPort);
+    runtime.#outward = await serveOutward(runtime.hostSocket, {
+      api: options.apiPort,
+      web: options.webPort,
+      hostIp: options.hostIp,
+    });
     await runtime.#keeper('own');
     const host = await KeeperClient.connect(runtime.#socket('host'), runtime.#on('host')).catch(
       () => undefined,

@@ -1,0 +1,34 @@
+import type { ApiRequest, LocalService, Reply, RequestInfo } from '../apiserver/index.ts';
+
+export const RUN_GROUP = 'run.dispatch.dev';
+export const RUN_VERSION = 'v1alpha1';
+
+/** Some resources of the group of things that are no objects. */
+export interface ServicePart {
+  /** "pipelineruns", "pipelineruns/log" */
+  resources: readonly { name: string; namespaced: boolean; verbs: readonly string[]; kind: string }[];
+  handle: (request: ApiRequest, info: RequestInfo) => Promise<Reply | undefined>;
+}
+
+/** Everything below run.dispatch.dev: each part answers for its resources. */
+export class RunServices implements LocalService {
+  readonly group = RUN_GROUP;
+  readonly version = RUN_VERSION;
+  readonly #parts: readonly ServicePart[];
+
+  constructor(parts: readonly ServicePart[]) {
+    this.#parts = parts;
+  }
+
+  resources = (): unknown => ({
+    kind: 'APIResourceList',
+    apiVersion: 'v1',
+    groupVersion: `${RUN_GROUP}/${RUN_VERSION}`,
+    resources: this.#parts.flatMap((part) => part.resources.map((item) => ({ ...item, singularName: '' }))),
+  });
+
+  handle = async (request: ApiRequest, info: RequestInfo): Promise<Reply | undefined> =>
+    this.#parts
+      .find((part) => part.resources.some(({ name }) => name.split('/')[0] === info.plural))
+      ?.handle(request, info);
+}
