@@ -101,7 +101,10 @@ export class LogRecorder {
           await new Promise((resolve) => setTimeout(resolve, RETRY_MS * attempt));
           continue;
         }
-        this.#context.log.warn({ err: error, pod: name, container }, 'the log of a step could not be kept whole');
+        this.#context.log.warn(
+          { err: error, pod: name, container },
+          'the log of a step could not be kept whole',
+        );
         const path = this.pathOf(namespace, name, container);
         await writeFile(`${path}${PARTIAL}`, '', { flag: 'a', mode: 0o600 }).catch(() => {});
         await rename(`${path}${PARTIAL}`, path).catch(() => {});

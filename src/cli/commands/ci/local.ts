@@ -209,7 +209,8 @@ function stopSignal(client: KubeClient, name: string): Disposable {
     void client
       .patch(PIPELINE_RUNS, { namespace: NAMESPACE, name }, 'merge', { spec: { status: 'Cancelled' } })
       .catch(() => {});
-  process.once('SIGINT', cancel).once('SIGTERM', cancel);
+  };
+  process.on('SIGINT', cancel).on('SIGTERM', cancel);
   return { [Symbol.dispose]: () => void process.off('SIGINT', cancel).off('SIGTERM', cancel) };
 }
 
