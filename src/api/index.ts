@@ -1,6 +1,8 @@
+import { BUILD } from './build.ts';
 import type { Kind } from './kind.ts';
 import { REPOSITORY } from './repository.ts';
 
+export { BUILD } from './build.ts';
 export { type Definition, toDefinition } from './definition.ts';
 export {
   type CustomObject,
@@ -16,4 +18,4 @@ export {
 export { REPOSITORY } from './repository.ts';
 
 /** Every kind of ours. */
-export const KINDS: readonly Kind[] = [REPOSITORY];
+export const KINDS: readonly Kind[] = [REPOSITORY, BUILD];

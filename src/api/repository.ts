@@ -56,12 +56,29 @@ export const REPOSITORY = defineKind({
         }),
       }),
     ),
+    provider: optional(
+      Type.String({
+        description: 'What kind of provider it is at, where neither its address nor its credentials tell.',
+      }),
+    ),
+    forks: optional(
+      Type.Union([Type.Literal('approve'), Type.Literal('never')], {
+        default: 'approve',
+        description: 'Pull requests of others: wait for /ok-to-test of a maintainer, or never run.',
+      }),
+    ),
     disableAutoCancel: optional(
       Type.Boolean({ default: false, description: 'Let older runs go on when a newer commit arrives.' }),
     ),
   }),
   status: Type.Object({
-    webhook: optional(Type.Object({ path: optional(Type.String()), id: optional(Type.String()) })),
+    webhook: optional(
+      Type.Object({
+        path: optional(Type.String()),
+        id: optional(Type.String()),
+        url: optional(Type.String()),
+      }),
+    ),
     cron: optional(Type.Record(Type.String(), Type.String())),
     buildCounter: optional(Type.Integer({ minimum: 0 })),
     conditions,

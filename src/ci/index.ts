@@ -3,3 +3,8 @@ export { type CompileOptions, compileTask, OUTPUT, type StepImages, WORKSPACE } 
 export type { BuildContext } from './compile/variables.ts';
 export { type ArtifactFile, type ArtifactPlace, ArtifactStore } from './artifacts/artifact-store.ts';
 export { type Snapshot, snapshotOf, takeSnapshot } from './local/snapshot.ts';
+export { ciControllers } from './ci.ts';
+export type { CiContext } from './context.ts';
+export { EventSink, recordBuild } from './hooks/event-sink.ts';
+export { formatLock, GitModules, parseLock } from './repositories/modules.ts';
+export { type Build, BUILDS, REPOSITORIES, type Repository } from './resources.ts';

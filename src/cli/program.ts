@@ -3,9 +3,11 @@ import { registerCi } from './commands/ci/ci.ts';
 import { registerBackup } from './commands/backup.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerDoctor } from './commands/doctor.ts';
+import { registerGit } from './commands/git.ts';
 import { registerImage } from './commands/image.ts';
 import { registerIngress } from './commands/ingress.ts';
 import { registerKubectl } from './commands/kubectl.ts';
+import { registerLogin, registerServiceAccount } from './commands/login.ts';
 import { registerNode } from './commands/node.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerUp } from './commands/up.ts';
@@ -36,6 +38,9 @@ export function createProgram(environment: Environment): Command {
     registerDoctor,
     registerVersion,
     registerCi,
+    registerGit,
+    registerServiceAccount,
+    registerLogin,
     registerImage,
     registerNode,
     registerIngress,

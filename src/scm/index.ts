@@ -2,3 +2,17 @@ export { type AuthorizeGit, type GitAccess, GitHttp } from './forge/git-http.ts'
 export { NO_COMMIT, type Push, PushSpool, type RefUpdate } from './forge/push-spool.ts';
 export { ForgeError, ForgeRepositories, type ForgeRepository } from './forge/repositories.ts';
 export { Git, GitError, isSafeRevision, withoutCredentials } from './git.ts';
+export { Mirrors, type Remote } from './mirror.ts';
+export { connectProvider, homeOf, type ProviderOptions, repositoryOf } from './providers/connect.ts';
+export {
+  type CommitStatus,
+  type Credentials,
+  PROVIDER_NAMES,
+  type ProviderName,
+  type PullRequest,
+  ScmError,
+  type ScmEvent,
+  type ScmProvider,
+  type StatusState,
+} from './providers/types.ts';
+export { eventsOf, isAuthentic, refEvents } from './providers/webhook.ts';

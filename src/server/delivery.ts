@@ -1,55 +1,135 @@
 import { join } from 'node:path';
-import { ArtifactStore } from '../ci/index.ts';
-import type { KubeClient, Logger } from '../kube/index.ts';
+import { KINDS, toDefinition } from '../api/index.ts';
+import { ArtifactStore, type CiContext, ciControllers, EventSink } from '../ci/index.ts';
+import { DispatchfileRenderer } from '../dispatchfile/index.ts';
+import type { EventRecorder, Informers, KubeClient, KubeObject, Logger } from '../kube/index.ts';
 import type { ServedProgram } from '../node/index.ts';
-import { ForgeRepositories, Git, GitHttp, PushSpool } from '../scm/index.ts';
+import { VolumeReader } from '../node/index.ts';
+import { httpResolver, PipelineEngine, tektonDefinitions } from '../pipelines/index.ts';
+import { ForgeRepositories, type ForgeRepository, Git, GitHttp, Mirrors, PushSpool } from '../scm/index.ts';
 import type { DataDir } from './data-dir.ts';
+import { ForgeService } from './forge-service.ts';
 import { gitAccess } from './git-access.ts';
 import type { ImageService } from './image-service.ts';
+import type { ServicePart } from './local-services.ts';
+import { RunService } from './run-service.ts';
 import { artifacts } from './served/artifacts.ts';
 import { kaniko } from './served/kaniko.ts';
 import type { TokenAccess } from './token-access.ts';
-import type { WebServer } from './web-server.ts';
+import { WEB_URL, type WebServer } from './web-server.ts';
 
 export interface DeliveryOptions {
   client: KubeClient;
+  informers: Informers;
+  events: (component: string) => EventRecorder;
   dirs: DataDir;
   access: TokenAccess;
   /** Where programs of this machine are looked for. */
   path: string;
   images: () => ImageService;
+  publicUrl: () => string;
+  now: () => number;
   log: Logger;
 }
 
 const KANIKO = /^(?:[\w.-]+\/)*(?:kaniko-project\/executor|kaniko-executor)(?:[:@].*)?$/;
 const ARTIFACTS = /^dispatch\.local\/artifacts(?:[:@].*)?$/;
+/** What the platform adds to a pipeline runs in images that are made of this machine's programs, or in none at all. */
+export const STEP_IMAGES = {
+  git: 'dispatch.local/git',
+  shell: 'dispatch.local/shell',
+  artifacts: 'dispatch.local/artifacts',
+};
 
-/** From a push to a pipeline, as far as it is no controller: repositories, artifacts, and work done for steps. */
-export class Delivery {
+/** The kinds that have to be there before anybody watches them. */
+export function deliveryDefinitions(): KubeObject[] {
+  return [...tektonDefinitions(), ...KINDS.map((kind) => toDefinition(kind) as unknown as KubeObject)];
+}
+
+/** From a push to a pipeline that has ended: repositories, events, runs, artifacts, and work done for steps. */
+export class Delivery implements AsyncDisposable {
   readonly forge: ForgeRepositories;
   readonly artifacts: ArtifactStore;
+  /** What is no object: logs, artifacts, repositories of this server. */
+  readonly services: readonly ServicePart[];
   readonly #options: DeliveryOptions;
   readonly #spool: PushSpool;
+  readonly #engine: PipelineEngine;
+  readonly #renderer = new DispatchfileRenderer();
+  readonly #controllers: readonly { run: (signal: AbortSignal) => Promise<void> }[];
+  readonly #sink: EventSink;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
-    const { dirs, path, client } = options;
-    this.forge = new ForgeRepositories(dirs.git, new Git(path));
+    const { dirs, path, client, informers, log, now, events } = options;
+    const git = new Git(path);
+    this.forge = new ForgeRepositories(dirs.git, git);
     this.artifacts = new ArtifactStore(join(dirs.root, 'artifacts'), client);
-    this.#spool = new PushSpool(this.forge, async () => {});
+    const shared = { client, informers, log, now, events };
+    this.#engine = new PipelineEngine(
+      { ...shared, files: new VolumeReader(dirs.pods), logsDir: join(dirs.logs, 'runs') },
+      { http: httpResolver(fetch) },
+    );
+    const context: CiContext = {
+      ...shared,
+      fetch,
+      mirrors: new Mirrors(join(dirs.root, 'mirrors'), git),
+      forge: this.forge,
+      renderer: this.#renderer,
+      images: STEP_IMAGES,
+      publicUrl: options.publicUrl,
+      clusterUrl: WEB_URL,
+      forgetRun: async (namespace, run) => {
+        await this.artifacts.remove(namespace, run);
+        await this.#engine.logs.remove(namespace, run);
+      },
+    };
+    this.#sink = new EventSink(context);
+    this.#spool = new PushSpool(this.forge, this.#sink.pushed);
+    this.#controllers = [this.#engine, ...ciControllers(context)];
+    const runs = new RunService({
+      client,
+      informers,
+      logs: this.#engine.logs,
+      artifacts: this.artifacts,
+      log,
+    });
+    this.services = [runs, new ForgeService(this.forge, options.publicUrl)];
   }
 
   serveOn(web: WebServer): void {
     const { access, log } = this.#options;
-    const onError = (error: unknown): void =>
-      log.warn({ err: error }, 'a request of git could not be answered');
     const git = new GitHttp({
       repositories: this.forge,
       authorize: gitAccess(access),
-      pushed: (repository) => void this.#spool.drain(repository).catch(onError),
-      onError,
+      pushed: (repository) => this.pushed(repository),
+      onError: (error) => log.warn({ err: error }, 'a request of git could not be answered'),
     });
     web.route('/dispatch/git/', (request, response, path) => git.handle(request, response, path));
+    web.route('/dispatch/hook/', this.#sink.handle);
+  }
+
+  /** Something was pushed to a repository of this server. */
+  pushed(repository: ForgeRepository): void {
+    void this.#spool
+      .drain(repository)
+      .catch((error: unknown) =>
+        this.#options.log.warn({ err: error }, 'a push could not be taken up, and is taken up later'),
+      );
+  }
+
+  /** Before the informers start. */
+  start(signal: AbortSignal): void {
+    this.#engine.start(signal);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const late = this.#spool
+      .drainAll()
+      .catch((error: unknown) =>
+        this.#options.log.warn({ err: error }, 'pushes of before could not be taken up'),
+      );
+    await Promise.all([late, ...this.#controllers.map((controller) => controller.run(signal))]);
   }
 
   /** What this process does in the place of a container with an image of that name. */
@@ -58,4 +138,8 @@ export class Delivery {
     if (ARTIFACTS.test(image)) return artifacts(() => this.artifacts);
     return undefined;
   };
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#renderer[Symbol.asyncDispose]();
+  }
 }

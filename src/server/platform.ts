@@ -30,19 +30,16 @@ import {
   Scheduler,
   ServiceTable,
   TaintEviction,
-  VolumeReader,
   whyNoSandbox,
 } from '../node/index.ts';
-import { httpResolver, PipelineEngine, tektonDefinitions } from '../pipelines/index.ts';
 import { DEFAULT_CLASS, workloadControllers } from '../workloads/index.ts';
 import type { DataDir } from './data-dir.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery, deliveryDefinitions } from './delivery.ts';
 import { ImageService } from './image-service.ts';
 import { metricsService } from './metrics-service.ts';
 import { RunServices } from './local-services.ts';
 import { podPuller } from './pull-secrets.ts';
 import { registryAccess } from './registry-access.ts';
-import { RunService } from './run-service.ts';
 import type { Settings } from './settings.ts';
 import { TokenAccess } from './token-access.ts';
 import { UsageMeter } from './usage-meter.ts';
@@ -123,10 +120,24 @@ export class Platform implements AsyncDisposable {
     const informers = new Informers(client, log);
     const apiPort = Number(new URL(api.url).port);
     const hostIp = hostAddress();
-    await installDefinitions(client, [...gatewayDefinitions(), ...tektonDefinitions()]);
+    await installDefinitions(client, [...gatewayDefinitions(), ...deliveryDefinitions()]);
     const images = await openImages(options);
     const access = new TokenAccess(client, now);
-    const delivery = new Delivery({ client, dirs, access, path: options.path, images: () => service, log });
+    const context = {
+      client,
+      informers,
+      log,
+      now,
+      events: (component: string) => new EventRecorder(client, component, log, now),
+    };
+    const delivery = new Delivery({
+      ...context,
+      dirs,
+      access,
+      path: options.path,
+      images: () => service,
+      publicUrl: () => `http://${options.host}:${gateway.httpPort}`,
+    });
     const web = new WebServer((error) => log.error({ err: error }, 'a request could not be answered'));
     delivery.serveOn(web);
     const webPort = await web.listen();
@@ -215,22 +226,9 @@ export class Platform implements AsyncDisposable {
       now,
       log,
     });
-    const context = {
-      client,
-      informers,
-      log,
-      now,
-      events: (component: string) => new EventRecorder(client, component, log, now),
-    };
-    const engine = new PipelineEngine(
-      { ...context, files: new VolumeReader(dirs.pods), logsDir: join(dirs.logs, 'runs') },
-      { http: httpResolver(fetch) },
-    );
-    const { logs } = engine;
-    const runs = new RunService({ client, informers, logs, artifacts: delivery.artifacts, log });
-    api.core.deps.aggregation.mount(new RunServices([service, runs]));
+    api.core.deps.aggregation.mount(new RunServices([service, ...delivery.services]));
     const controllers = [
-      engine,
+      delivery,
       new Scheduler({ client, informers, now, log }),
       new TaintEviction({ client, informers, now, log }),
       ...workloadControllers(context, {
@@ -239,7 +237,7 @@ export class Platform implements AsyncDisposable {
       }),
     ];
     usage.start(signal);
-    engine.start(signal);
+    delivery.start(signal);
     runtime.listen({ changed: () => {}, logged: () => {}, lost: () => gateway.networkReplaced() });
     await installStorageClass(client);
     await installWebService(client, { hostIp, port: webPort });
@@ -281,6 +279,7 @@ export class Platform implements AsyncDisposable {
     await this.#work;
     await this.gateway[Symbol.asyncDispose]();
     await this.#web[Symbol.asyncDispose]();
+    await this.delivery[Symbol.asyncDispose]();
     await this.#registry[Symbol.asyncDispose]();
     await this.#runtime[Symbol.asyncDispose]();
   }

@@ -142,11 +142,14 @@ export class RunService implements ServicePart {
     say: Say,
     signal: AbortSignal,
   ): Promise<void> {
-    const { namespace, pod, container, follow, task } = at;
+    const { namespace, run, pod, container, follow, task } = at;
     const decoder = new TextDecoder();
     let open = '';
     const step = container.replace(/^step-/, '');
-    for await (const chunk of this.#options.logs.read({ namespace, pod, container }, { follow, signal })) {
+    for await (const chunk of this.#options.logs.read(
+      { namespace, run, pod, container },
+      { follow, signal },
+    )) {
       const lines = (open + decoder.decode(chunk, { stream: true })).split('\n');
       open = lines.pop() ?? '';
       for (const text of lines) say({ task, step, text });

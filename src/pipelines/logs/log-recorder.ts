@@ -19,6 +19,14 @@ const MAX_ATTEMPTS = 8;
 const RETRY_MS = 25;
 const NAME = /^[a-z0-9][a-z0-9.-]*$/;
 
+export interface LogPlace {
+  namespace: string;
+  /** The pipeline run, or the task run that belongs to none. */
+  run: string;
+  pod: string;
+  container: string;
+}
+
 /**
  * Writes down what the steps of runs print while they print it, without their secrets. What it has written stays
  * when the pods are gone.
@@ -42,10 +50,10 @@ export class LogRecorder {
     this.#pods.addHandler({ added: seen, updated: seen });
   }
 
-  pathOf(namespace: string, pod: string, container: string): string {
-    for (const part of [namespace, pod, container])
+  pathOf({ namespace, run, pod, container }: LogPlace): string {
+    for (const part of [namespace, run, pod, container])
       if (!NAME.test(part)) throw new Error(`${part} is no name`);
-    return join(this.#context.logsDir, namespace, pod, `${container}.log`);
+    return join(this.#context.logsDir, namespace, run, pod, `${container}.log`);
   }
 
   /** Resolves when everything that the containers of an ended pod have printed is written down. */
@@ -56,11 +64,8 @@ export class LogRecorder {
   }
 
   /** What a container has printed, and with `follow` what it prints until it ends. */
-  async *read(
-    at: { namespace: string; pod: string; container: string },
-    options: { follow: boolean; signal: AbortSignal },
-  ): AsyncGenerator<Buffer> {
-    const path = this.pathOf(at.namespace, at.pod, at.container);
+  async *read(at: LogPlace, options: { follow: boolean; signal: AbortSignal }): AsyncGenerator<Buffer> {
+    const path = this.pathOf(at);
     let offset = 0;
     for (;;) {
       const more = options.follow ? this.#next(path, options.signal) : undefined;
@@ -89,7 +94,7 @@ export class LogRecorder {
 
   /** Whoever follows a log waits for its end: there is one in any case. */
   async #recordWhole(pod: Pod, container: string, signal: AbortSignal): Promise<void> {
-    const { namespace = '', name = '' } = pod.metadata;
+    const { name = '' } = pod.metadata;
     for (let attempt = 1; !signal.aborted; attempt += 1) {
       try {
         await this.#record(pod, container, signal);
@@ -105,7 +110,7 @@ export class LogRecorder {
           { err: error, pod: name, container },
           'the log of a step could not be kept whole',
         );
-        const path = this.pathOf(namespace, name, container);
+        const path = this.pathOf(placeOf(pod, container));
         await writeFile(`${path}${PARTIAL}`, '', { flag: 'a', mode: 0o600 }).catch(() => {});
         await rename(`${path}${PARTIAL}`, path).catch(() => {});
         this.#wake(path);
@@ -116,7 +121,7 @@ export class LogRecorder {
 
   async #record(pod: Pod, container: string, signal: AbortSignal): Promise<void> {
     const { namespace = '', name = '' } = pod.metadata;
-    const path = this.pathOf(namespace, name, container);
+    const path = this.pathOf(placeOf(pod, container));
     if ((await stat(path).catch(() => undefined)) !== undefined) return;
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const masker = new Masker(await this.#secretsOf(pod));
@@ -168,8 +173,11 @@ export class LogRecorder {
     );
   }
 
-  async remove(namespace: string, pod: string): Promise<void> {
-    await rm(dirname(this.pathOf(namespace, pod, 'log')), { recursive: true, force: true });
+  /** Forgets a run. */
+  async remove(namespace: string, run: string): Promise<void> {
+    const { logsDir } = this.#context;
+    if (NAME.test(namespace) && NAME.test(run))
+      await rm(join(logsDir, namespace, run), { recursive: true, force: true });
   }
 
   #next(path: string, signal: AbortSignal): Promise<void> {
@@ -190,4 +198,9 @@ export class LogRecorder {
   #wake(path: string): void {
     for (const wake of [...(this.#waiters.get(path) ?? [])]) wake();
   }
+}
+
+function placeOf(pod: Pod, container: string): LogPlace {
+  const { namespace = '', name = '', labels = {} } = pod.metadata;
+  return { namespace, run: labels[LABELS.pipelineRun] ?? labels[LABELS.taskRun] ?? '', pod: name, container };
 }

@@ -1,11 +1,23 @@
-import type { Command } from 'commander';
+import { Command } from 'commander';
 import type { Environment } from '../../environment.ts';
 import { registerRunLocal } from './local.ts';
 import { registerRender } from './render.ts';
+import { registerCreate, registerRepository } from './repository.ts';
+import { registerRerun, registerRunRemote, registerRuns } from './runs.ts';
 
 export function registerCi(program: Command, environment: Environment): void {
   const ci = program.command('ci').description('Pipelines: from a Dispatchfile to its runs.');
   const run = ci.command('run').description('Run a pipeline now.');
   registerRunLocal(run, environment);
+  registerRunRemote(run, environment);
+  registerRepository(ci, environment);
   registerRender(ci, environment);
+  registerRuns(ci, environment);
+  registerRerun(ci, environment);
+  // Older spellings: "dispatch create repository" and "dispatch ci create repository".
+  for (const parent of [program, ci]) {
+    const create = new Command('create').description('Older spelling of "ci repository create".');
+    registerCreate(create.command('repository'), environment);
+    parent.addCommand(create, { hidden: true });
+  }
 }

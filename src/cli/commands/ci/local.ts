@@ -12,13 +12,12 @@ import {
   type TaskRun,
 } from '../../../pipelines/index.ts';
 import { Git, GitError } from '../../../scm/index.ts';
-import { EmbeddedServer, UserError, WEB_URL } from '../../../server/index.ts';
+import { EmbeddedServer, STEP_IMAGES, UserError, WEB_URL } from '../../../server/index.ts';
 import { dataRoot, type Environment, globalFlags, packageVersion } from '../../environment.ts';
 import { examples, repeated } from '../../help.ts';
 import { createLogger } from '../../logger.ts';
 import { logLines, paint, printLogs } from './log-lines.ts';
 import { renderFile } from './render-pipeline.ts';
-import { STEP_IMAGES } from './step-images.ts';
 
 interface LocalFlags {
   task?: string[];

@@ -4,11 +4,10 @@ import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { compileRun } from '../../../ci/index.ts';
 import { formatProblem, generateDocument, lint, NO_MODULES } from '../../../dispatchfile/index.ts';
-import { UserError } from '../../../server/index.ts';
+import { STEP_IMAGES, UserError } from '../../../server/index.ts';
 import { type Environment, globalFlags } from '../../environment.ts';
 import { examples } from '../../help.ts';
 import { renderFile } from './render-pipeline.ts';
-import { STEP_IMAGES } from './step-images.ts';
 
 interface RenderFlags {
   file: string;

@@ -1,0 +1,455 @@
+import { parse } from 'yaml';
+import {
+  type Action,
+  DispatchfileError,
+  type Event,
+  formatProblem,
+  type Normalized,
+  parseChatop,
+  type Pipeline,
+  selectActions,
+  tasksOf,
+} from '../../dispatchfile/index.ts';
+import {
+  CONFIG_MAPS,
+  Controller,
+  DONE,
+  type Informer,
+  isApiError,
+  type KubeObject,
+  type Outcome,
+  type Request,
+  SERVICE_ACCOUNTS,
+} from '../../kube/index.ts';
+import { compileRun } from '../compile/pipeline-run.ts';
+import { type CiContext, timestamp } from '../context.ts';
+import { GitModules, parseLock } from '../repositories/modules.ts';
+import { type Source, SourceProblem, sourceOf } from '../repositories/source.ts';
+import {
+  type Build,
+  type BuildEvent,
+  BUILDS,
+  LABELS,
+  labelValue,
+  PIPELINE_RUNS,
+  REPOSITORIES,
+  type Repository,
+  type Run,
+} from '../resources.ts';
+import { runName } from './names.ts';
+
+const BY_LINE = 'line';
+const UNTRUSTED = 'dispatch-untrusted';
+const APPROVAL = 'ok-to-test';
+const MAX_MESSAGE = 16 * 1024;
+
+type Status = NonNullable<Build['status']>;
+
+/** An end that comes before a run: nothing to do, or something that its author has to mend. */
+class Verdict extends Error {
+  readonly phase: 'Failed' | 'Ignored' | 'Waiting';
+
+  constructor(phase: Verdict['phase'], message: string) {
+    super(message);
+    this.phase = phase;
+  }
+}
+
+/** Turns what happened into the run that it asks for. */
+export class BuildController {
+  readonly #context: CiContext;
+  readonly #builds: Informer<Build>;
+  readonly #repositories: Informer<Repository>;
+  readonly #runs: Informer<Run>;
+  readonly #controller: Controller;
+
+  constructor(context: CiContext) {
+    this.#context = context;
+    const { informers } = context;
+    this.#builds = informers.for<Build>(BUILDS);
+    this.#repositories = informers.for<Repository>(REPOSITORIES);
+    this.#runs = informers
+      .for<Run>(PIPELINE_RUNS)
+      .addIndex(BY_LINE, (run) => [`${run.metadata.namespace}/${run.metadata.labels?.[LABELS.line] ?? ''}`]);
+    this.#controller = new Controller({
+      name: 'build',
+      log: context.log,
+      concurrency: 8,
+      reconcile: (request) => this.#reconcile(request),
+    }).for(this.#builds);
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    return this.#controller.run(signal);
+  }
+
+  async #reconcile(request: Request): Promise<Outcome> {
+    if (this.#builds.get(request.namespace, request.name) === undefined) return DONE;
+    // As it is now: a pass on an older version would number the build, and run it, a second time.
+    const build = await this.#fresh(request);
+    if (build === undefined || build.metadata.deletionTimestamp !== undefined) return DONE;
+    const { phase } = build.status ?? {};
+    if (phase !== undefined && phase !== 'Pending' && !(phase === 'Waiting' && build.spec.approved))
+      return DONE;
+    const repository = this.#repositories.get(request.namespace, build.spec.repository);
+    if (repository === undefined) {
+      await this.#finish(build, {
+        phase: 'Ignored',
+        message: `There is no Repository ${build.spec.repository} any more.`,
+      });
+      return DONE;
+    }
+    try {
+      await this.#start(build, repository);
+    } catch (error) {
+      if (error instanceof Verdict)
+        await this.#finish(build, { phase: error.phase, message: error.message.slice(0, MAX_MESSAGE) });
+      else if (error instanceof SourceProblem)
+        await this.#finish(build, { phase: 'Failed', message: error.message });
+      else throw error;
+    }
+    return DONE;
+  }
+
+  async #fresh({ namespace, name }: Request): Promise<Build | undefined> {
+    try {
+      return await this.#context.client.get<Build>(BUILDS, namespace, name);
+    } catch (error) {
+      if (isApiError(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  }
+
+  async #start(build: Build, repository: Repository): Promise<void> {
+    const source = await sourceOf(this.#context, repository);
+    const event = await this.#completed(build, source);
+    const commit =
+      event.commit ??
+      (await this.#context.mirrors.resolve(
+        source.remote,
+        event.tag ?? event.branch ?? (await this.#context.mirrors.defaultBranch(source.remote)),
+      ));
+    await this.#remember(build, {
+      commit,
+      startedAt: build.status?.startedAt ?? timestamp(this.#context.now()),
+    });
+    if (event.isFork && !build.spec.approved) this.#refuseFork(repository);
+    const { pipeline } = await this.#render(repository, source, commit);
+    const { tasks, actions } = await this.#select(pipeline, event, source, commit);
+    if (tasks.length === 0) throw new Verdict('Ignored', 'No action of the Dispatchfile is for this event.');
+    await this.#run(build, { repository, source, event, commit, pipeline, tasks, actions });
+  }
+
+  #refuseFork({ spec }: Repository): never {
+    if (spec.forks === 'never')
+      throw new Verdict('Ignored', 'Pull requests from other repositories do not run here.');
+    throw new Verdict(
+      'Waiting',
+      `It comes from another repository: somebody who may write has to comment /${APPROVAL}.`,
+    );
+  }
+
+  /** A comment tells only of itself: the pull request that it is about has to be asked for. */
+  async #completed(build: Build, { api, fullName }: Source): Promise<BuildEvent> {
+    const { event } = build.spec;
+    if (event.type !== 'comment') return event;
+    const chatop = parseChatop(event.body ?? '');
+    if (chatop === undefined || api === undefined || event.number === undefined)
+      throw new Verdict('Ignored', 'The comment is no command.');
+    const request = await api.pullRequest(fullName, event.number);
+    if (chatop.command === APPROVAL) {
+      if (!(await api.mayWrite(fullName, event.author ?? '')))
+        throw new Verdict('Ignored', `${event.author} may not let it run.`);
+      await this.#approve(build, request.commit);
+      throw new Verdict('Ignored', `${event.author} lets it run.`);
+    }
+    return { ...event, ...request, type: 'comment', body: event.body ?? '', author: event.author ?? '' };
+  }
+
+  /** Only what was looked at is approved: a newer commit waits again. */
+  async #approve(comment: Build, commit: string): Promise<void> {
+    const { namespace = '' } = comment.metadata;
+    for (const build of this.#builds.list()) {
+      const { event, repository } = build.spec;
+      if (
+        build.metadata.namespace !== namespace ||
+        repository !== comment.spec.repository ||
+        build.status?.phase !== 'Waiting'
+      )
+        continue;
+      if (event.number !== comment.spec.event.number || build.status.commit !== commit) continue;
+      await this.#context.client.patch(BUILDS, { namespace, name: build.metadata.name ?? '' }, 'merge', {
+        spec: { approved: true },
+      });
+    }
+  }
+
+  async #render(repository: Repository, source: Source, commit: string): Promise<Normalized> {
+    const { mirrors, renderer } = this.#context;
+    const { dispatchfile = {} } = repository.spec;
+    const path = dispatchfile.path ?? 'Dispatchfile';
+    const other =
+      dispatchfile.repository === undefined
+        ? source
+        : await sourceOf(this.#context, {
+            ...repository,
+            spec: { ...repository.spec, url: dispatchfile.repository },
+          });
+    const at =
+      dispatchfile.revision === undefined && dispatchfile.repository === undefined
+        ? commit
+        : await mirrors.resolve(
+            other.remote,
+            dispatchfile.revision ?? (await mirrors.defaultBranch(other.remote)),
+          );
+    const text = await mirrors.fileAt(other.remote, at, path);
+    if (text === undefined) throw new Verdict('Failed', `There is no ${path} at ${at.slice(0, 12)}.`);
+    const lock = parseLock((await mirrors.fileAt(other.remote, at, `${path}.lock`)) ?? '');
+    const modules = new GitModules({
+      mirrors,
+      own: { remote: other.remote, commit: at },
+      lock,
+      remoteOf: (name) => this.#library(name, source),
+    });
+    try {
+      return await renderer.render(text, { file: path, modules });
+    } catch (error) {
+      if (!(error instanceof DispatchfileError)) throw error;
+      throw new Verdict('Failed', error.problems.map(formatProblem).join('\n'));
+    }
+  }
+
+  /** A library at the same host is fetched with the same login; any other without. */
+  #library(name: string, source: Source): { url: string; credentials: Source['remote']['credentials'] } {
+    const url = `https://${name}.git`;
+    const same = URL.canParse(source.remote.url) && new URL(source.remote.url).host === new URL(url).host;
+    return { url, credentials: same ? source.remote.credentials : undefined };
+  }
+
+  async #select(
+    pipeline: Pipeline,
+    event: BuildEvent,
+    source: Source,
+    commit: string,
+  ): Promise<{ tasks: string[]; actions: Action[] }> {
+    if (event.type === 'manual') return { tasks: event.tasks ?? Object.keys(pipeline.task), actions: [] };
+    const actions = selectActions(pipeline, await this.#eventFor(event, source, commit));
+    return { tasks: tasksOf(pipeline, actions), actions };
+  }
+
+  async #eventFor(event: BuildEvent, source: Source, commit: string): Promise<Event> {
+    const { mirrors } = this.#context;
+    const request = { source: event.source ?? '', target: event.target ?? '', labels: event.labels ?? [] };
+    const paths = async (from: string, mergeBase: boolean): Promise<{ paths?: string[] }> => {
+      const found = await mirrors.changedPaths(source.remote, { from, to: commit, mergeBase });
+      return found === undefined ? {} : { paths: found };
+    };
+    switch (event.type) {
+      case 'push':
+        return { type: 'push', branch: event.branch ?? '', ...(await paths(event.before ?? '', false)) };
+      case 'tag':
+        return { type: 'tag', name: event.tag ?? '' };
+      case 'release':
+        return { type: 'release', tag: event.tag ?? '' };
+      case 'image':
+        return { type: 'image', tag: event.tag ?? '' };
+      case 'cron':
+        return { type: 'cron', name: event.name ?? '' };
+      case 'comment':
+        return {
+          type: 'comment',
+          command: parseChatop(event.body ?? '')?.command ?? '',
+          ...request,
+          ...(await paths(await this.#tip(source, request.target), true)),
+        };
+      default:
+        return {
+          type: 'pull_request',
+          ...request,
+          ...(await paths(await this.#tip(source, request.target), true)),
+        };
+    }
+  }
+
+  #tip(source: Source, branch: string): Promise<string> {
+    return this.#context.mirrors.resolve(source.remote, branch).catch(() => '');
+  }
+
+  async #run(build: Build, work: Work): Promise<void> {
+    const { repository, source, event, commit, pipeline, tasks, actions } = work;
+    const { client, images } = this.#context;
+    const { namespace = '', name = '' } = build.metadata;
+    const number = build.status?.number ?? (await this.#nextNumber(repository));
+    const buildName = actions.find((action) => action.name)?.name ?? buildNameOf(event);
+    const run =
+      build.status?.pipelineRun ??
+      runName({ repository: repository.metadata.name ?? '', number, build: buildName, commit });
+    // Remembered before it is made: whoever goes on after a crash makes the same one.
+    await this.#remember(build, { number, pipelineRun: run });
+    const trusted = !event.isFork;
+    if (!trusted) await this.#untrusted(namespace);
+    const object = compileRun({
+      pipeline,
+      context: {
+        buildName: buildName,
+        git: {
+          url: source.cloneUrl.url,
+          commit,
+          branch: event.branch ?? event.source ?? '',
+          tag: event.tag ?? '',
+        },
+        chatopCommand: event.type === 'comment' ? (event.body ?? '').trim() : '',
+      },
+      images,
+      cloneUrl: (url) => (url === source.cloneUrl.url ? source.cloneUrl : this.#cloneUrl(url)),
+      name: run,
+      namespace,
+      tasks,
+      labels: {
+        [LABELS.build]: labelValue(buildName),
+        [LABELS.commit]: commit.slice(0, 40),
+        [LABELS.owner]: labelValue(source.fullName.split('/')[0] ?? ''),
+        [LABELS.repository]: labelValue(repository.metadata.name ?? ''),
+        [LABELS.buildObject]: name,
+        [LABELS.line]: lineOf(repository, event),
+      },
+      serviceAccount: trusted ? (repository.spec.serviceAccount ?? 'default') : UNTRUSTED,
+      timeout: repository.spec.timeout ?? '1h',
+      podTemplate: await this.#podTemplate(repository),
+    });
+    object.metadata.ownerReferences = [
+      { apiVersion: build.apiVersion, kind: build.kind, name, uid: build.metadata.uid ?? '' },
+    ];
+    await client.create(PIPELINE_RUNS, object).catch((error: unknown) => {
+      if (!isApiError(error, 'AlreadyExists')) throw error;
+    });
+    if (!repository.spec.disableAutoCancel) await this.#cancelOlder(repository, event, run);
+    await this.#remember(build, { phase: 'Running' });
+  }
+
+  /** Repositories of this server have another address for pods than for people. */
+  #cloneUrl(url: string): { url: string; token: boolean } {
+    const local = /\/dispatch\/git\/([^/]+\/[^/]+?)(?:\.git)?\/?$/.exec(url);
+    const ours =
+      local !== null &&
+      (url.startsWith(this.#context.publicUrl()) || url.startsWith(this.#context.clusterUrl));
+    return ours
+      ? { url: `${this.#context.clusterUrl}/dispatch/git/${local[1]}.git`, token: true }
+      : { url, token: false };
+  }
+
+  /** One more, and nobody else has the same: the version that was read is the one that is written on. */
+  async #nextNumber(repository: Repository): Promise<number> {
+    const { namespace = '', name = '' } = repository.metadata;
+    const current = await this.#context.client.get<Repository>(REPOSITORIES, namespace, name);
+    const number = (current.status?.buildCounter ?? 0) + 1;
+    await this.#context.client.update(
+      REPOSITORIES,
+      { ...current, status: { ...current.status, buildCounter: number } },
+      { subresource: 'status' },
+    );
+    return number;
+  }
+
+  async #podTemplate({ spec, metadata }: Repository): Promise<object | undefined> {
+    const from = spec.podTemplateFrom?.configMap;
+    if (from === undefined) return undefined;
+    const map = await this.#context.client
+      .get<KubeObject & { data?: Record<string, string> }>(CONFIG_MAPS, metadata.namespace ?? '', from.name)
+      .catch((error: unknown) => {
+        if (isApiError(error, 'NotFound')) return undefined;
+        throw error;
+      });
+    const text = map?.data?.[from.key ?? 'template'];
+    if (text !== undefined) return parse(text, { maxAliasCount: 100 }) as object;
+    if (from.optional) return undefined;
+    throw new Verdict(
+      'Failed',
+      `There is no pod template ${from.key ?? 'template'} in ConfigMap ${from.name}.`,
+    );
+  }
+
+  /** Code of strangers runs as an account that holds nothing. */
+  async #untrusted(namespace: string): Promise<void> {
+    await this.#context.client
+      .create(SERVICE_ACCOUNTS, {
+        apiVersion: 'v1',
+        kind: 'ServiceAccount',
+        metadata: { name: UNTRUSTED, namespace },
+      })
+      .catch((error: unknown) => {
+        if (!isApiError(error, 'AlreadyExists')) throw error;
+      });
+  }
+
+  async #cancelOlder(repository: Repository, event: BuildEvent, newest: string): Promise<void> {
+    if (event.type !== 'push' && event.type !== 'pull_request') return;
+    const { namespace = '' } = repository.metadata;
+    for (const run of this.#runs.byIndex(BY_LINE, `${namespace}/${lineOf(repository, event)}`)) {
+      const ended = run.status?.conditions?.some(
+        (item) => item.type === 'Succeeded' && item.status !== 'Unknown',
+      );
+      if (ended || run.metadata.name === newest || run.spec.status === 'Cancelled') continue;
+      await this.#context.client
+        .patch(PIPELINE_RUNS, { namespace, name: run.metadata.name ?? '' }, 'merge', {
+          spec: { status: 'Cancelled' },
+        })
+        .catch(() => {});
+    }
+  }
+
+  async #remember(build: Build, status: Partial<Status>): Promise<void> {
+    const { namespace = '', name = '' } = build.metadata;
+    const updated = await this.#context.client.patch<Build>(
+      BUILDS,
+      { namespace, name },
+      'merge',
+      { status },
+      { subresource: 'status' },
+    );
+    build.status = { ...build.status, ...updated.status };
+  }
+
+  async #finish(build: Build, status: Partial<Status>): Promise<void> {
+    const ended = status.phase === 'Waiting' ? {} : { finishedAt: timestamp(this.#context.now()) };
+    await this.#remember({ ...build }, { ...status, ...ended });
+  }
+}
+
+interface Work {
+  repository: Repository;
+  source: Source;
+  event: BuildEvent;
+  commit: string;
+  pipeline: Pipeline;
+  tasks: string[];
+  actions: Action[];
+}
+
+function buildNameOf(event: BuildEvent): string {
+  switch (event.type) {
+    case 'push':
+      return event.branch ?? 'push';
+    case 'tag':
+    case 'release':
+    case 'image':
+      return event.tag ?? event.type;
+    case 'pull_request':
+      return `pr-${event.number}`;
+    case 'comment':
+      return `${parseChatop(event.body ?? '')?.command ?? 'comment'}-${event.number}`;
+    default:
+      return event.name ?? event.type;
+  }
+}
+
+/** A branch or a pull request: newer work on it takes the place of older. */
+function lineOf({ metadata }: Repository, event: BuildEvent): string {
+  const line =
+    event.type === 'push'
+      ? `branch-${event.branch}`
+      : event.number !== undefined && event.type === 'pull_request'
+        ? `pr-${event.number}`
+        : `${event.type}-${event.tag ?? event.name ?? ''}`;
+  return labelValue(`${metadata.name?.slice(0, 25)}.${line}`);
+}

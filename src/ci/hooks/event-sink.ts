@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Informer, isApiError, type KubeClient } from '../../kube/index.ts';
+import {
+  eventsOf,
+  isAuthentic,
+  PROVIDER_NAMES,
+  type Push,
+  refEvents,
+  type ScmEvent,
+} from '../../scm/index.ts';
+import type { CiContext } from '../context.ts';
+import { localName } from '../repositories/source.ts';
+import { webhookSecret } from '../repositories/repository.controller.ts';
+import { type Build, type BuildEvent, BUILDS, REPOSITORIES, type Repository } from '../resources.ts';
+
+const MAX_BYTES = 25 * 1024 * 1024;
+const MAX_UNKNOWN_BYTES = 1024 * 1024;
+const REFUSED = 'The delivery is not accepted.\n';
+
+/** Takes the deliveries of providers. What is answered with success is written down. */
+export class EventSink {
+  readonly #context: CiContext;
+  readonly #repositories: Informer<Repository>;
+
+  constructor(context: CiContext) {
+    this.#context = context;
+    this.#repositories = context.informers.for<Repository>(REPOSITORIES);
+  }
+
+  /** `path` is what follows "/dispatch/hook/". */
+  handle = async (request: IncomingMessage, response: ServerResponse, path: string): Promise<void> => {
+    const [providerName, namespace = '', name = ''] = path.split('/');
+    const provider = PROVIDER_NAMES.find((item) => item === providerName);
+    const repository = this.#repositories.get(namespace, name);
+    const body = await readBody(request, repository === undefined ? MAX_UNKNOWN_BYTES : MAX_BYTES);
+    if (body === undefined) {
+      answer(response, 413, 'The delivery is too large.\n');
+      return;
+    }
+    // An unknown repository, a wrong signature and a wrong method look the same from outside.
+    const secret = repository === undefined ? undefined : await webhookSecret(this.#context, repository);
+    const authentic = provider !== undefined && isAuthentic(provider, secret ?? '', request.headers, body);
+    if (!authentic || repository === undefined || request.method !== 'POST') {
+      answer(response, 403, REFUSED);
+      return;
+    }
+    const parsed = parseJson(body);
+    if (parsed === undefined) {
+      answer(response, 400, 'The delivery is no JSON.\n');
+      return;
+    }
+    const events = eventsOf(provider, request.headers, parsed);
+    // The same delivery has the same body, whatever number it is given when it is sent again.
+    const id = createHash('sha256').update(body).digest('hex');
+    for (const [at, event] of events.entries()) await this.record(repository, event, `${id}/${at}`);
+    answer(response, 202, events.length === 0 ? 'Nothing follows from it.\n' : 'Accepted.\n');
+  };
+
+  /** A push to a repository of this server: for every Repository object that stands for it. */
+  pushed = async ({ id, repository, updates }: Push): Promise<void> => {
+    for (const object of this.#repositories.list()) {
+      const local = localName(object);
+      if (local?.owner !== repository.owner || local.name !== repository.name) continue;
+      for (const update of updates)
+        for (const event of refEvents({ ...update, author: '' }))
+          await this.record(object, event, `${id}/${update.ref}`);
+    }
+  };
+
+  /** Writes an event down. The same event is written once, however often it comes. */
+  record(repository: Repository, event: ScmEvent | BuildEvent, id: string): Promise<void> {
+    return recordBuild(this.#context.client, repository, event, id);
+  }
+}
+
+export async function recordBuild(
+  client: KubeClient,
+  repository: Repository,
+  event: ScmEvent | BuildEvent,
+  id: string,
+): Promise<void> {
+  const { name = '', namespace = '' } = repository.metadata;
+  const hash = createHash('sha256').update(`${repository.metadata.uid}/${id}`).digest('hex').slice(0, 16);
+  const build: Build = {
+    apiVersion: repository.apiVersion,
+    kind: 'Build',
+    metadata: {
+      name: `${name.slice(0, 40)}-${hash}`,
+      namespace,
+      labels: { repository: name.slice(0, 63) },
+      ownerReferences: [
+        {
+          apiVersion: repository.apiVersion,
+          kind: repository.kind,
+          name,
+          uid: repository.metadata.uid ?? '',
+        },
+      ],
+    },
+    spec: { repository: name, event: event as BuildEvent },
+  };
+  try {
+    await client.create(BUILDS, build);
+  } catch (error) {
+    if (!isApiError(error, 'AlreadyExists')) throw error;
+  }
+}
+
+async function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  if (Number(request.headers['content-length'] ?? 0) > limit) {
+    request.resume();
+    return undefined;
+  }
+  for await (const chunk of request) {
+    size += (chunk as Buffer).length;
+    if (size > limit) return undefined;
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+function answer(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(text);
+}

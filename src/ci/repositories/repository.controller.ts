@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto';
+import {
+  type Condition,
+  Controller,
+  DONE,
+  hasFinalizer,
+  type Informer,
+  isApiError,
+  type KubeObject,
+  type Outcome,
+  type Request,
+  SECRETS,
+  withCondition,
+  withFinalizer,
+  withoutFinalizer,
+} from '../../kube/index.ts';
+import type { CiContext } from '../context.ts';
+import { REPOSITORIES, type Repository } from '../resources.ts';
+import { type Source, SourceProblem, sourceOf } from './source.ts';
+
+const FINALIZER = 'dispatch.dev/webhook';
+const CHECK_MS = 10 * 60_000;
+const RETRY_MS = 30_000;
+
+/** Keeps the webhook of every repository at its provider as it should be. */
+export class RepositoryController {
+  readonly #context: CiContext;
+  readonly #repositories: Informer<Repository>;
+  readonly #controller: Controller;
+
+  constructor(context: CiContext) {
+    this.#context = context;
+    this.#repositories = context.informers.for<Repository>(REPOSITORIES);
+    this.#controller = new Controller({
+      name: 'repository',
+      log: context.log,
+      reconcile: (request) => this.#reconcile(request),
+    }).for(this.#repositories);
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    return this.#controller.run(signal);
+  }
+
+  async #reconcile(request: Request): Promise<Outcome> {
+    const repository = this.#repositories.get(request.namespace, request.name);
+    if (repository === undefined) return DONE;
+    if (repository.metadata.deletionTimestamp !== undefined) return this.#remove(repository);
+    try {
+      const source = await sourceOf(this.#context, repository);
+      if (source.api === undefined) {
+        const message =
+          source.provider === 'dispatch'
+            ? 'Pushes to it start its pipelines.'
+            : 'Without credentials its provider cannot be told of webhooks: make one by hand.';
+        await this.#report(repository, { status: 'True', reason: 'Ready', message });
+        return DONE;
+      }
+      if (!hasFinalizer(repository, FINALIZER)) {
+        await this.#patch(repository, { metadata: { finalizers: withFinalizer(repository, FINALIZER) } });
+        return DONE;
+      }
+      await this.#ensureHook(repository, source);
+      return { result: 'requeueAfter', ms: CHECK_MS };
+    } catch (error) {
+      if (isApiError(error)) throw error;
+      await this.#report(repository, {
+        status: 'False',
+        reason: error instanceof SourceProblem ? 'Misconfigured' : 'ProviderFailed',
+        message: (error as Error).message,
+      });
+      return { result: 'requeueAfter', ms: RETRY_MS };
+    }
+  }
+
+  async #ensureHook(repository: Repository, { api, fullName, provider, verifyTls }: Source): Promise<void> {
+    const path = hookPath(provider ?? '', repository);
+    const url = `${this.#context.publicUrl()}${path}`;
+    const hooks = (await api?.listHooks(fullName)) ?? [];
+    const known = repository.status?.webhook;
+    for (const hook of hooks)
+      if (hook.id === known?.id && hook.url !== url) await api?.deleteHook(fullName, hook.id);
+    const found = hooks.find((hook) => hook.url === url);
+    // A hook that is not remembered may have been made with a secret that nobody knows any more.
+    if (found !== undefined && found.id !== known?.id) await api?.deleteHook(fullName, found.id);
+    const hook =
+      found?.id === known?.id && found !== undefined
+        ? found
+        : await api?.createHook(fullName, { url, secret: await this.#secret(repository), verifyTls });
+    await this.#report(
+      repository,
+      { status: 'True', reason: 'Ready', message: 'Its provider tells this server of events.' },
+      { webhook: { path, id: hook?.id ?? '', url } },
+    );
+  }
+
+  async #secret(repository: Repository): Promise<string> {
+    const { client } = this.#context;
+    const known = await webhookSecret(this.#context, repository);
+    if (known !== undefined) return known;
+    const secret = randomBytes(32).toString('hex');
+    await client.create(SECRETS, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: {
+        name: secretName(repository),
+        namespace: repository.metadata.namespace ?? '',
+        ownerReferences: [
+          {
+            apiVersion: repository.apiVersion,
+            kind: repository.kind,
+            name: repository.metadata.name ?? '',
+            uid: repository.metadata.uid ?? '',
+          },
+        ],
+      },
+      type: 'Opaque',
+      data: { secret: Buffer.from(secret).toString('base64') },
+    } as KubeObject);
+    return secret;
+  }
+
+  async #remove(repository: Repository): Promise<Outcome> {
+    if (!hasFinalizer(repository, FINALIZER)) return DONE;
+    try {
+      const { api, fullName } = await sourceOf(this.#context, repository);
+      const id = repository.status?.webhook?.id;
+      if (api !== undefined && id) await api.deleteHook(fullName, id);
+    } catch (error) {
+      // A provider that is gone must not keep the object here for ever.
+      this.#context.log.warn(
+        { err: error, repository: repository.metadata.name },
+        'the webhook of a repository could not be removed',
+      );
+    }
+    await this.#patch(repository, { metadata: { finalizers: withoutFinalizer(repository, FINALIZER) } });
+    return DONE;
+  }
+
+  async #report(
+    repository: Repository,
+    condition: Pick<Condition, 'status' | 'reason' | 'message'>,
+    more: object = {},
+  ): Promise<void> {
+    const conditions = withCondition(
+      repository.status?.conditions as Condition[] | undefined,
+      { type: 'Ready', ...condition },
+      this.#context.now(),
+    );
+    await this.#patch(repository, { status: { ...more, conditions } }, 'status');
+  }
+
+  async #patch(repository: Repository, patch: object, subresource?: string): Promise<void> {
+    const { namespace = '', name = '' } = repository.metadata;
+    try {
+      await this.#context.client.patch(
+        REPOSITORIES,
+        { namespace, name },
+        'merge',
+        patch,
+        subresource === undefined ? {} : { subresource },
+      );
+    } catch (error) {
+      if (!isApiError(error, 'NotFound')) throw error;
+    }
+  }
+}
+
+export function hookPath(provider: string, { metadata }: Repository): string {
+  return `/dispatch/hook/${provider}/${metadata.namespace}/${metadata.name}`;
+}
+
+function secretName({ spec, metadata }: Repository): string {
+  return spec.webhookSecret ?? `${metadata.name}-webhook`;
+}
+
+/** What signs the deliveries of a repository. */
+export async function webhookSecret(
+  { client }: CiContext,
+  repository: Repository,
+): Promise<string | undefined> {
+  const secret = await client
+    .get<KubeObject & { data?: Record<string, string> }>(
+      SECRETS,
+      repository.metadata.namespace ?? '',
+      secretName(repository),
+    )
+    .catch((error: unknown) => {
+      if (isApiError(error, 'NotFound')) return undefined;
+      throw error;
+    });
+  const value = secret?.data?.['secret'] ?? secret?.data?.['token'] ?? Object.values(secret?.data ?? {})[0];
+  return value === undefined ? undefined : Buffer.from(value, 'base64').toString();
+}

@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto';
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Git, GitError, isSafeRevision } from './git.ts';
+import type { Credentials } from './providers/types.ts';
+
+export interface Remote {
+  url: string;
+  credentials: Credentials | undefined;
+}
+
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+
+/** Bare copies of repositories, brought up to date when something of them is asked for. */
+export class Mirrors {
+  readonly #root: string;
+  readonly #git: Git;
+  /** One fetch per repository at a time, however many ask. */
+  readonly #busy = new Map<string, Promise<unknown>>();
+
+  constructor(root: string, git: Git) {
+    this.#root = root;
+    this.#git = git;
+  }
+
+  /** A file as it was at a commit. Undefined where there is none. */
+  async fileAt(remote: Remote, commit: string, path: string): Promise<string | undefined> {
+    const dir = await this.#withCommit(remote, commit);
+    if (path.startsWith('-') || path.split('/').includes('..'))
+      throw new GitError(`${path} is no path of a repository`, 128);
+    try {
+      return (
+        await this.#git.bytes(
+          ['--git-dir', dir, 'cat-file', 'blob', `${commit}:${path.replace(/^\//, '')}`],
+          { maxBytes: MAX_FILE_BYTES },
+        )
+      ).toString();
+    } catch (error) {
+      if (
+        error instanceof GitError &&
+        /does not exist|exists on disk, but not in|bad file|Not a valid object name|path '/.test(
+          error.message,
+        )
+      )
+        return undefined;
+      throw error;
+    }
+  }
+
+  /** Files that differ between two commits; undefined where that cannot be told. */
+  async changedPaths(
+    remote: Remote,
+    range: { from: string; to: string; mergeBase: boolean },
+  ): Promise<string[] | undefined> {
+    if (range.from === '') return undefined;
+    try {
+      const dir = await this.#withCommit(remote, range.to);
+      await this.#withCommit(remote, range.from);
+      const text = await this.#git.run([
+        '--git-dir',
+        dir,
+        'diff',
+        '--name-only',
+        '-z',
+        '--no-renames',
+        `${range.from}${range.mergeBase ? '...' : '..'}${range.to}`,
+        '--',
+      ]);
+      return text.split('\0').filter((path) => path !== '');
+    } catch (error) {
+      if (error instanceof GitError) return undefined;
+      throw error;
+    }
+  }
+
+  /** What a branch, tag or commit stands for now. */
+  async resolve(remote: Remote, revision: string): Promise<string> {
+    if (!isSafeRevision(revision)) throw new GitError(`${JSON.stringify(revision)} is no revision`, 128);
+    const dir = await this.#fetch(remote);
+    for (const name of [`refs/remotes/origin/${revision}`, `refs/tags/${revision}`, revision]) {
+      const commit = await this.#git
+        .run(['--git-dir', dir, 'rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`])
+        .catch(() => undefined);
+      if (commit !== undefined) return commit.trim();
+    }
+    throw new GitError(`there is no revision ${revision}`, 128);
+  }
+
+  async defaultBranch(remote: Remote): Promise<string> {
+    const text = await this.#git.run(['ls-remote', '--symref', '--', remote.url, 'HEAD'], {
+      env: credentialsFor(remote),
+    });
+    return /^ref: refs\/heads\/(\S+)\s+HEAD/m.exec(text)?.[1] ?? 'main';
+  }
+
+  async tags(remote: Remote): Promise<string[]> {
+    const text = await this.#git.run(['ls-remote', '--tags', '--refs', '--', remote.url], {
+      env: credentialsFor(remote),
+    });
+    return [...text.matchAll(/refs\/tags\/(\S+)$/gm)].map((found) => found[1]!);
+  }
+
+  async #withCommit(remote: Remote, commit: string): Promise<string> {
+    const dir = await this.#open(remote);
+    if (await this.#has(dir, commit)) return dir;
+    return this.#fetch(remote, commit);
+  }
+
+  async #has(dir: string, commit: string): Promise<boolean> {
+    if (!isSafeRevision(commit)) throw new GitError(`${JSON.stringify(commit)} is no commit`, 128);
+    return this.#git.run(['--git-dir', dir, 'cat-file', '-e', `${commit}^{commit}`]).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async #open(remote: Remote): Promise<string> {
+    const dir = join(this.#root, `${createHash('sha256').update(remote.url).digest('hex').slice(0, 32)}.git`);
+    if ((await stat(join(dir, 'HEAD')).catch(() => undefined)) === undefined) {
+      await mkdir(this.#root, { recursive: true, mode: 0o700 });
+      await this.#git.run(['init', '--quiet', '--bare', '--template=', '--', dir]);
+    }
+    return dir;
+  }
+
+  #fetch(remote: Remote, commit?: string): Promise<string> {
+    const next = (this.#busy.get(remote.url) ?? Promise.resolve())
+      .catch(() => {})
+      .then(() => this.#fetchNow(remote, commit));
+    this.#busy.set(remote.url, next);
+    return next;
+  }
+
+  async #fetchNow(remote: Remote, commit: string | undefined): Promise<string> {
+    const dir = await this.#open(remote);
+    const env = credentialsFor(remote);
+    if (commit !== undefined && (await this.#has(dir, commit))) return dir;
+    await this.#git.run(
+      [
+        '--git-dir',
+        dir,
+        'fetch',
+        '--quiet',
+        '--prune',
+        '--force',
+        '--no-recurse-submodules',
+        '--',
+        remote.url,
+        '+refs/heads/*:refs/remotes/origin/*',
+        '+refs/tags/*:refs/tags/*',
+      ],
+      { env },
+    );
+    // A commit of a pull request lies in no branch.
+    if (commit !== undefined && !(await this.#has(dir, commit)))
+      await this.#git.run(['--git-dir', dir, 'fetch', '--quiet', '--', remote.url, commit], { env });
+    return dir;
+  }
+}
+
+/** Credentials go to git through its environment: arguments can be read by everybody on the machine. */
+function credentialsFor({ url, credentials }: Remote): Record<string, string> {
+  const base = {
+    GIT_CONFIG_COUNT: '1',
+    GIT_CONFIG_KEY_0: 'http.followRedirects',
+    GIT_CONFIG_VALUE_0: 'initial',
+  };
+  if (credentials === undefined || !/^https?:/.test(url)) return base;
+  const auth = Buffer.from(`${credentials.username || 'x-access-token'}:${credentials.secret}`).toString(
+    'base64',
+  );
+  const origin = new URL(url).origin;
+  return {
+    GIT_CONFIG_COUNT: '2',
+    // With a login a redirect would carry it along.
+    GIT_CONFIG_KEY_0: 'http.followRedirects',
+    GIT_CONFIG_VALUE_0: 'false',
+    GIT_CONFIG_KEY_1: `http.${origin}/.extraHeader`,
+    GIT_CONFIG_VALUE_1: `Authorization: Basic ${auth}`,
+  };
+}

@@ -1,0 +1,109 @@
+import type { ApiClient } from './api-client.ts';
+import type { CommitStatus, Hook, PullRequest, ScmProvider, StatusState } from './types.ts';
+
+interface HookBody {
+  uuid: string;
+  url: string;
+}
+
+export interface BitbucketPullRequest {
+  id: number;
+  author: { nickname?: string; account_id?: string };
+  source: { branch: { name: string }; commit: { hash: string }; repository: { full_name: string } | null };
+  destination: { branch: { name: string }; repository: { full_name: string } };
+}
+
+const EVENTS = ['repo:push', 'pullrequest:created', 'pullrequest:updated', 'pullrequest:comment_created'];
+const STATES: Record<StatusState, string> = {
+  pending: 'INPROGRESS',
+  running: 'INPROGRESS',
+  success: 'SUCCESSFUL',
+  failure: 'FAILED',
+  cancelled: 'STOPPED',
+};
+
+export class BitbucketCloud implements ScmProvider {
+  readonly name = 'bitbucket-cloud';
+  readonly #api: ApiClient;
+
+  constructor(api: ApiClient) {
+    this.#api = api;
+  }
+
+  whoAmI = async (): Promise<string> => {
+    const user = await this.#api.call<{ nickname?: string; username?: string; display_name?: string }>(
+      'GET',
+      '/user',
+    );
+    return user.username ?? user.nickname ?? user.display_name ?? '';
+  };
+
+  defaultBranch = async (repository: string): Promise<string> =>
+    (await this.#api.call<{ mainbranch: { name: string } }>('GET', at(repository))).mainbranch.name;
+
+  pullRequest = async (repository: string, number: number): Promise<PullRequest> =>
+    bitbucketPullRequest(
+      await this.#api.call<BitbucketPullRequest>('GET', `${at(repository)}/pullrequests/${number}`),
+    );
+
+  mayWrite = async (repository: string, user: string): Promise<boolean> => {
+    const { permission } = await this.#api.call<{ permission: string }>(
+      'GET',
+      `${at(repository)}/permissions-config/users/${encodeURIComponent(user)}`,
+    );
+    return permission === 'write' || permission === 'admin';
+  };
+
+  setStatus = async (repository: string, commit: string, status: CommitStatus): Promise<void> => {
+    await this.#api.call('POST', `${at(repository)}/commit/${commit}/statuses/build`, {
+      key: status.context.slice(0, 40),
+      name: status.context,
+      state: STATES[status.state],
+      description: status.description.slice(0, 255),
+      url: status.url,
+    });
+  };
+
+  listHooks = async (repository: string): Promise<Hook[]> => {
+    const hooks = await this.#api.all<HookBody>(`${at(repository)}/hooks`, (value) => {
+      const { values, next } = value as { values: HookBody[]; next?: string };
+      return { items: values, next };
+    });
+    return hooks.map((hook) => ({ id: hook.uuid, url: hook.url }));
+  };
+
+  createHook = async (
+    repository: string,
+    hook: { url: string; secret: string; verifyTls: boolean },
+  ): Promise<Hook> => {
+    const made = await this.#api.call<HookBody>('POST', `${at(repository)}/hooks`, {
+      description: 'Dispatch',
+      url: hook.url,
+      active: true,
+      secret: hook.secret,
+      skip_cert_verification: !hook.verifyTls,
+      events: EVENTS,
+    });
+    return { id: made.uuid, url: made.url };
+  };
+
+  deleteHook = async (repository: string, id: string): Promise<void> => {
+    await this.#api.call('DELETE', `${at(repository)}/hooks/${encodeURIComponent(id)}`);
+  };
+}
+
+export function bitbucketPullRequest(body: BitbucketPullRequest): PullRequest {
+  return {
+    number: body.id,
+    source: body.source.branch.name,
+    target: body.destination.branch.name,
+    commit: body.source.commit.hash,
+    labels: [],
+    isFork: body.source.repository?.full_name !== body.destination.repository.full_name,
+    author: body.author.nickname ?? body.author.account_id ?? '',
+  };
+}
+
+function at(repository: string): string {
+  return `/repositories/${repository.split('/').map(encodeURIComponent).join('/')}`;
+}

@@ -1,0 +1,105 @@
+import type { ApiClient } from './api-client.ts';
+import type { CommitStatus, Hook, ProviderName, PullRequest, ScmProvider, StatusState } from './types.ts';
+
+interface HookBody {
+  id: number;
+  config?: { url?: string };
+}
+
+const EVENTS = ['push', 'pull_request', 'issue_comment', 'release', 'create'];
+const STATES: Record<StatusState, string> = {
+  pending: 'pending',
+  running: 'pending',
+  success: 'success',
+  failure: 'failure',
+  cancelled: 'error',
+};
+
+/** GitHub, and Gitea, which speaks nearly the same. */
+export class GitHubLike implements ScmProvider {
+  readonly name: ProviderName;
+  readonly #api: ApiClient;
+
+  constructor(name: 'github' | 'gitea', api: ApiClient) {
+    this.name = name;
+    this.#api = api;
+  }
+
+  whoAmI = async (): Promise<string> => (await this.#api.call<{ login: string }>('GET', '/user')).login;
+
+  defaultBranch = async (repository: string): Promise<string> =>
+    (await this.#api.call<{ default_branch: string }>('GET', `/repos/${path(repository)}`)).default_branch;
+
+  pullRequest = async (repository: string, number: number): Promise<PullRequest> =>
+    pullRequestOf(await this.#api.call<PullRequestBody>('GET', `/repos/${path(repository)}/pulls/${number}`));
+
+  mayWrite = async (repository: string, user: string): Promise<boolean> => {
+    const { permission } = await this.#api.call<{ permission: string }>(
+      'GET',
+      `/repos/${path(repository)}/collaborators/${encodeURIComponent(user)}/permission`,
+    );
+    return ['admin', 'maintain', 'write', 'owner'].includes(permission);
+  };
+
+  setStatus = async (repository: string, commit: string, status: CommitStatus): Promise<void> => {
+    await this.#api.call('POST', `/repos/${path(repository)}/statuses/${commit}`, {
+      state: STATES[status.state],
+      context: status.context,
+      description: status.description.slice(0, 140),
+      target_url: status.url,
+    });
+  };
+
+  listHooks = async (repository: string): Promise<Hook[]> => {
+    const hooks = await this.#api.all<HookBody>(`/repos/${path(repository)}/hooks`, (value) => ({
+      items: value as HookBody[],
+    }));
+    return hooks.map((hook) => ({ id: String(hook.id), url: hook.config?.url ?? '' }));
+  };
+
+  createHook = async (
+    repository: string,
+    hook: { url: string; secret: string; verifyTls: boolean },
+  ): Promise<Hook> => {
+    const made = await this.#api.call<HookBody>('POST', `/repos/${path(repository)}/hooks`, {
+      ...(this.name === 'gitea' ? { type: 'gitea' } : { name: 'web' }),
+      active: true,
+      events: EVENTS,
+      config: {
+        url: hook.url,
+        content_type: 'json',
+        secret: hook.secret,
+        insecure_ssl: hook.verifyTls ? '0' : '1',
+      },
+    });
+    return { id: String(made.id), url: hook.url };
+  };
+
+  deleteHook = async (repository: string, id: string): Promise<void> => {
+    await this.#api.call('DELETE', `/repos/${path(repository)}/hooks/${encodeURIComponent(id)}`);
+  };
+}
+
+export interface PullRequestBody {
+  number: number;
+  user: { login: string };
+  labels?: { name: string }[];
+  head: { ref: string; sha: string; repo: { full_name: string } | null };
+  base: { ref: string; repo: { full_name: string } };
+}
+
+export function pullRequestOf(body: PullRequestBody): PullRequest {
+  return {
+    number: body.number,
+    source: body.head.ref,
+    target: body.base.ref,
+    commit: body.head.sha,
+    labels: (body.labels ?? []).map((label) => label.name),
+    isFork: body.head.repo?.full_name !== body.base.repo.full_name,
+    author: body.user.login,
+  };
+}
+
+function path(repository: string): string {
+  return repository.split('/').map(encodeURIComponent).join('/');
+}

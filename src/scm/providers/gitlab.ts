@@ -1,0 +1,106 @@
+import type { ApiClient } from './api-client.ts';
+import type { CommitStatus, Hook, PullRequest, ScmProvider, StatusState } from './types.ts';
+
+interface HookBody {
+  id: number;
+  url: string;
+}
+
+export interface MergeRequestBody {
+  iid: number;
+  source_branch: string;
+  target_branch: string;
+  source_project_id: number;
+  target_project_id: number;
+  sha: string;
+  labels?: string[];
+  author: { username: string };
+}
+
+const STATES: Record<StatusState, string> = {
+  pending: 'pending',
+  running: 'running',
+  success: 'success',
+  failure: 'failed',
+  cancelled: 'canceled',
+};
+const DEVELOPER = 30;
+
+export class GitLab implements ScmProvider {
+  readonly name = 'gitlab';
+  readonly #api: ApiClient;
+
+  constructor(api: ApiClient) {
+    this.#api = api;
+  }
+
+  whoAmI = async (): Promise<string> => (await this.#api.call<{ username: string }>('GET', '/user')).username;
+
+  defaultBranch = async (repository: string): Promise<string> =>
+    (await this.#api.call<{ default_branch: string }>('GET', project(repository))).default_branch;
+
+  pullRequest = async (repository: string, number: number): Promise<PullRequest> => {
+    const body = await this.#api.call<MergeRequestBody>(
+      'GET',
+      `${project(repository)}/merge_requests/${number}`,
+    );
+    return {
+      number: body.iid,
+      source: body.source_branch,
+      target: body.target_branch,
+      commit: body.sha,
+      labels: body.labels ?? [],
+      isFork: body.source_project_id !== body.target_project_id,
+      author: body.author.username,
+    };
+  };
+
+  mayWrite = async (repository: string, user: string): Promise<boolean> => {
+    const members = await this.#api.call<{ username: string; access_level: number }[]>(
+      'GET',
+      `${project(repository)}/members/all?query=${encodeURIComponent(user)}`,
+    );
+    return members.some((member) => member.username === user && member.access_level >= DEVELOPER);
+  };
+
+  setStatus = async (repository: string, commit: string, status: CommitStatus): Promise<void> => {
+    await this.#api.call('POST', `${project(repository)}/statuses/${commit}`, {
+      state: STATES[status.state],
+      name: status.context,
+      description: status.description.slice(0, 255),
+      target_url: status.url,
+    });
+  };
+
+  listHooks = async (repository: string): Promise<Hook[]> => {
+    const hooks = await this.#api.all<HookBody>(`${project(repository)}/hooks`, (value) => ({
+      items: value as HookBody[],
+    }));
+    return hooks.map((hook) => ({ id: String(hook.id), url: hook.url }));
+  };
+
+  createHook = async (
+    repository: string,
+    hook: { url: string; secret: string; verifyTls: boolean },
+  ): Promise<Hook> => {
+    const made = await this.#api.call<HookBody>('POST', `${project(repository)}/hooks`, {
+      url: hook.url,
+      token: hook.secret,
+      enable_ssl_verification: hook.verifyTls,
+      push_events: true,
+      tag_push_events: true,
+      merge_requests_events: true,
+      note_events: true,
+      releases_events: true,
+    });
+    return { id: String(made.id), url: made.url };
+  };
+
+  deleteHook = async (repository: string, id: string): Promise<void> => {
+    await this.#api.call('DELETE', `${project(repository)}/hooks/${encodeURIComponent(id)}`);
+  };
+}
+
+function project(repository: string): string {
+  return `/projects/${encodeURIComponent(repository)}`;
+}
