@@ -82,6 +82,7 @@ export class NodeAgent {
       now,
       log,
       onDone: (uid) => this.#workers.delete(uid),
+      onObserved: (uid) => this.#wakeLogs(`${uid}/`),
     };
     this.runtime = new AgentRuntime({
       runtime,

@@ -56,6 +56,8 @@ export class Connection {
       error: (why) => this.#fail(why),
     });
     socket.on('data', (chunk: Buffer) => this.#parser.push(chunk));
+    // One that came by way of the host was held back until somebody listens.
+    socket.resume();
     socket.on('end', () => this.#parser.close());
     socket.on('error', (error) => this.#fail(error.message));
     socket.on('close', () => this.#fail('the connection was closed'));

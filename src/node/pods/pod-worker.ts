@@ -31,6 +31,7 @@ export interface WorkerDeps {
   log: Logger;
   /** The worker has nothing left to do, now or ever. */
   onDone: (uid: string) => void;
+  onObserved: (uid: string) => void;
 }
 
 const RETRY_MS = 2_000;
@@ -207,6 +208,8 @@ export class PodWorker implements PodContext {
     this.#ip = pods[0]?.ip;
     await this.#containers.observe(containers);
     this.#evictFull();
+    // Whoever reads a log asks here whether its container still runs.
+    this.#deps.onObserved(this.uid);
   }
 
   /** A pod that fills the disk of its node has to go, as a whole. */
