@@ -42,26 +42,60 @@ export function parseYaml(text: string, file: string): { value: unknown; placeOf
   }
 }
 
-/** JSON may have comments in its first line only: the line that names the language. */
+/** JSON may have one line that is none: the first, which names the language. */
 export function parseJson(text: string, file: string): { value: unknown; placeOf: PlaceOf } {
   const body = text.replace(/^#![^\n]*/, '');
-  try {
-    JSON.parse(body === '' ? 'null' : body);
-  } catch (error) {
-    throw new DispatchfileError([
-      {
-        message: `it is no JSON: ${(error as Error).message.replace(/ \(line \d+ column \d+\)$/, '').replace(/ in JSON at position \d+/, '')}`,
-        place: jsonPlace(body, error as Error, file),
-      },
-    ]);
-  }
-  return parseYaml(text, file);
+  const wrong = body.trim() === '' ? undefined : firstWrongPlace(body);
+  if (wrong === undefined) return parseYaml(text, file);
+  const before = body.slice(0, wrong).split('\n');
+  const found = wrong >= body.length ? 'the end of the file' : JSON.stringify(body[wrong]);
+  throw new DispatchfileError([
+    {
+      message: `it is no JSON: ${found} is not expected here`,
+      place: { file, line: before.length, column: before.at(-1)!.length + 1 },
+    },
+  ]);
 }
 
-function jsonPlace(text: string, error: Error, file: string): Place {
-  const at = Number(/position (\d+)/.exec(error.message)?.[1] ?? text.length);
-  const before = text.slice(0, at).split('\n');
-  return { file, line: before.length, column: before.at(-1)!.length + 1 };
+const JSON_TOKEN =
+  /\s*(?:([{}[\],:])|("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.]))/y;
+
+/** Where a text stops being JSON: the parser of the language does not say. */
+function firstWrongPlace(text: string): number | undefined {
+  const open: ('{' | '[')[] = [];
+  // What may come: a value, a key, what follows a key, or what follows a value.
+  let state: 'value' | 'value or end' | 'key' | 'key or end' | 'colon' | 'after' = 'value';
+  for (let at = 0; ; ) {
+    JSON_TOKEN.lastIndex = at;
+    const found = JSON_TOKEN.exec(text);
+    const start = at;
+    if (found === null) {
+      const wrong = afterSpace(text, start);
+      return wrong >= text.length && state === 'after' && open.length === 0 ? undefined : wrong;
+    }
+    const [, symbol, string, atom] = found;
+    at = JSON_TOKEN.lastIndex;
+    const inObject = open.at(-1) === '{';
+    if ((string !== undefined || atom !== undefined) && state.startsWith('value')) state = 'after';
+    else if (string !== undefined && state.startsWith('key')) state = 'colon';
+    else if (symbol === ':' && state === 'colon') state = 'value';
+    else if ((symbol === '{' || symbol === '[') && state.startsWith('value')) {
+      open.push(symbol);
+      state = symbol === '{' ? 'key or end' : 'value or end';
+    } else if (symbol === ',' && state === 'after' && open.length > 0) state = inObject ? 'key' : 'value';
+    else if (
+      symbol === (inObject ? '}' : ']') &&
+      open.length > 0 &&
+      (state === 'after' || state.endsWith('end'))
+    ) {
+      open.pop();
+      state = 'after';
+    } else return afterSpace(text, start);
+  }
+}
+
+function afterSpace(text: string, at: number): number {
+  return at + (/^\s*/.exec(text.slice(at))?.[0].length ?? 0);
 }
 
 /** The place of the deepest part of the path that is there. */
