@@ -446,6 +446,8 @@ function limitBody(request: Request, response: Response, limit: number): void {
     });
     request.destroy();
   });
+  // Until there is a connection to send it on, nothing of it may go by.
+  request.pause();
 }
 
 function byWeight(backends: readonly Backend[]): Backend {

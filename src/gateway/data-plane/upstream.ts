@@ -101,6 +101,7 @@ export class Connection {
         socket.once('drain', () => body.resume());
       }
     });
+    body.resume();
     body.once('end', () => {
       if (exchange.chunkedBody && !socket.destroyed) socket.write('0\r\n\r\n', 'latin1');
       this.#bodyDone = true;

@@ -303,12 +303,14 @@ export class PipelineRunController {
       default:
         break;
     }
-    const tasksDone = progress.names(false).every((task) => progress.isDone(task));
-    if (
-      times.tasksLeft <= 0 &&
-      (!tasksDone ||
-        progress.names(false).some((task) => progress.skipped.get(task)?.reason === SKIPPED.tasksTimeout))
-    )
+    // Cancelled tasks of a run that nobody has cancelled were out of time: that is still so when they have ended.
+    const wereLate = progress
+      .names(false)
+      .some((task) =>
+        progress.children.get(task)?.some((child) => /Cancelled$/.test(child.spec.status ?? '')),
+      );
+    const areOpen = progress.names(false).some((task) => !progress.isDone(task));
+    if (wereLate || (times.tasksLeft <= 0 && areOpen))
       return { ...timeout, cancel: 'tasks', runFinally: true };
     return undefined;
   }

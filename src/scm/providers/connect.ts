@@ -49,7 +49,9 @@ export function connectProvider(options: ProviderOptions): ScmProvider {
       return new GitLab(client(`${home}/api/v4`, { 'private-token': secret }));
     case 'bitbucket-cloud':
       return new BitbucketCloud(
-        client('https://api.bitbucket.org/2.0', { authorization: basic(username, secret) }),
+        client(home === HOMES['bitbucket-cloud'] ? 'https://api.bitbucket.org/2.0' : `${home}/2.0`, {
+          authorization: basic(username, secret),
+        }),
       );
     case 'bitbucket-server':
       return new BitbucketServer(client(home, { authorization: basic(username, secret) }), username);

@@ -1,0 +1,410 @@
+import { execFileSync } from 'node:child_process';
+import { createHmac } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ForgeRepositories, Git, GitHttp, type ProviderName } from '../../src/scm/index.ts';
+
+export type Double = Exclude<ProviderName, 'dispatch'>;
+
+interface Told {
+  context: string;
+  state: string;
+}
+
+interface Hook {
+  id: string;
+  url: string;
+  secret: string;
+}
+
+const AUTHOR = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com'];
+
+/** A provider of repositories: its HTTP interface as it is documented, and the git repositories behind it. */
+export class ScmDouble implements AsyncDisposable {
+  readonly name: Double;
+  readonly token = 'the-token-of-team-1';
+  readonly told: Told[] = [];
+  readonly hooks: Hook[] = [];
+  /** Answers nothing but errors, as a provider that is down. */
+  isDown = false;
+  readonly #dir = mkdtempSync(join(tmpdir(), 'dispatch-scm-'));
+  readonly #server: Server;
+  readonly #git: GitHttp;
+  readonly #forge: ForgeRepositories;
+
+  private constructor(name: Double) {
+    this.name = name;
+    this.#forge = new ForgeRepositories(join(this.#dir, 'git'), new Git(process.env['PATH'] ?? ''));
+    this.#git = new GitHttp({
+      repositories: this.#forge,
+      authorize: (header) =>
+        Promise.resolve(
+          header === `Basic ${Buffer.from(`ada:${this.token}`).toString('base64')}` ? 'yes' : 'who',
+        ),
+      pushed: () => {},
+      onError: () => {},
+    });
+    this.#server = createServer((request, response) => void this.#answer(request, response));
+  }
+
+  static async start(name: Double): Promise<ScmDouble> {
+    const double = new ScmDouble(name);
+    await double.#forge.create({ owner: 'team', name: 'app' });
+    await new Promise<void>((resolve) => double.#server.listen(0, '127.0.0.1', resolve));
+    return double;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get cloneUrl(): string {
+    return `${this.url}/${this.name === 'bitbucket-server' ? 'scm/' : ''}team/app.git`;
+  }
+
+  /** Commits files to a branch, without telling anybody. */
+  commit(files: Record<string, string>, branch = 'main'): string {
+    const work = mkdtempSync(join(this.#dir, 'work-'));
+    const git = (...args: string[]): string =>
+      execFileSync('git', [...AUTHOR, ...args], { cwd: work, stdio: ['ignore', 'pipe', 'pipe'] })
+        .toString()
+        .trim();
+    const bare = this.#forge.pathOf({ owner: 'team', name: 'app' });
+    git('clone', '--quiet', bare, '.');
+    try {
+      git('checkout', '--quiet', branch);
+    } catch {
+      git('checkout', '--quiet', '-b', branch);
+    }
+    for (const [path, text] of Object.entries(files)) writeFileSync(join(work, path), text);
+    git('add', '--all');
+    git('commit', '--quiet', '--allow-empty', '--message', 'a change');
+    git('push', '--quiet', 'origin', `HEAD:refs/heads/${branch}`);
+    return git('rev-parse', 'HEAD');
+  }
+
+  /** Delivers an event as the provider does. */
+  async deliver(
+    event: 'push' | 'pull' | 'comment',
+    data: Delivery,
+    change: { secret?: string; unsigned?: boolean } = {},
+  ): Promise<number> {
+    const hook = this.hooks.at(-1)!;
+    const { headers, body } = deliveryOf(this.name, event, data);
+    const text = JSON.stringify(body);
+    const secret = change.secret ?? hook.secret;
+    const signature = createHmac('sha256', secret).update(text).digest('hex');
+    const signed = {
+      github: { 'x-hub-signature-256': `sha256=${signature}` },
+      gitea: { 'x-gitea-signature': signature },
+      gitlab: { 'x-gitlab-token': secret },
+      'bitbucket-cloud': { 'x-hub-signature': `sha256=${signature}` },
+      'bitbucket-server': { 'x-hub-signature': `sha256=${signature}` },
+    }[this.name];
+    const response = await fetch(hook.url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        ...headers,
+        ...(change.unsigned ? {} : (signed as unknown as Record<string, string>)),
+      },
+      body: text,
+    });
+    await response.text();
+    return response.status;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? '').split('?')[0]!;
+    const git = /^\/(?:scm\/)?(team\/app\.git\/.*)$/.exec(path);
+    if (git !== null) {
+      await this.#git.handle(request, response, git[1]!);
+      return;
+    }
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body =
+      chunks.length === 0 ? {} : (JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>);
+    const send = (status: number, value: unknown): void =>
+      void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    if (this.isDown) return send(503, { message: 'down' });
+    if (!this.#knows(request)) return send(401, { message: 'Bad credentials' });
+    const answer = this.#api(request.method ?? '', path, body);
+    return answer === undefined
+      ? send(404, { message: 'Not Found' })
+      : send(answer.status ?? 200, answer.value);
+  }
+
+  #knows({ headers }: IncomingMessage): boolean {
+    const basic = `Basic ${Buffer.from(`ada:${this.token}`).toString('base64')}`;
+    return [headers.authorization, headers['private-token']].some(
+      (given) =>
+        given !== undefined &&
+        [basic, `Bearer ${this.token}`, `token ${this.token}`, this.token].includes(String(given)),
+    );
+  }
+
+  #api(
+    method: string,
+    path: string,
+    body: Record<string, unknown>,
+  ): { status?: number; value: unknown } | undefined {
+    const rest = path.replace(/^\/(api\/v[134]|2\.0|rest)/, '');
+    if (rest === '/user' || /\/users\/ada$/.test(rest))
+      return { value: { login: 'ada', username: 'ada', name: 'ada' } };
+    if (/\/hooks$|\/webhooks$/.test(rest))
+      return method === 'POST' ? this.#makeHook(body) : { value: this.#listHooks() };
+    if (/\/(hooks|webhooks)\/[^/]+$/.test(rest) && method === 'DELETE') {
+      this.hooks.splice(
+        this.hooks.findIndex((hook) => rest.endsWith(encodeURIComponent(hook.id))),
+        1,
+      );
+      return { value: {} };
+    }
+    if (method === 'POST' && /statuses|build-status/.test(rest)) {
+      const context = String(body['context'] ?? body['name'] ?? body['key']);
+      this.told.push({ context, state: String(body['state']) });
+      return { status: 201, value: {} };
+    }
+    if (/\/permission$|permissions-config/.test(rest))
+      return { value: { permission: /mallory/.test(rest) ? 'read' : 'write' } };
+    if (/members\/all$/.test(rest)) return { value: [{ username: 'ada', access_level: 40 }] };
+    if (/permissions\/users$/.test(rest))
+      return { value: { values: [{ user: { name: 'ada' }, permission: 'REPO_WRITE' }] } };
+    if (/\/(pulls|merge_requests|pullrequests|pull-requests)\/7$/.test(rest))
+      return { value: pullOf(this.name, this.pull) };
+    return undefined;
+  }
+
+  /** The pull request that the interface tells of. */
+  pull: Delivery = { commit: '', before: '', isFork: true };
+
+  #makeHook(body: Record<string, unknown>): { status: number; value: unknown } {
+    const config = (body['config'] ?? body['configuration'] ?? {}) as Record<string, string>;
+    const hook = {
+      id: `${this.hooks.length + 1}`,
+      url: String(body['url'] ?? config['url']),
+      secret: String(body['secret'] ?? body['token'] ?? config['secret']),
+    };
+    this.hooks.push(hook);
+    return {
+      status: 201,
+      value: { id: Number(hook.id), uuid: hook.id, url: hook.url, config: { url: hook.url } },
+    };
+  }
+
+  #listHooks(): unknown {
+    const list = this.hooks.map((hook) => ({
+      id: Number(hook.id),
+      uuid: hook.id,
+      url: hook.url,
+      config: { url: hook.url },
+    }));
+    return this.name.startsWith('bitbucket') ? { values: list, isLastPage: true } : list;
+  }
+}
+
+export interface Delivery {
+  commit: string;
+  before: string;
+  isFork?: boolean;
+  author?: string;
+  text?: string;
+}
+
+/** Payloads as the providers document them, cut to what they always have. */
+function deliveryOf(
+  name: Double,
+  event: 'push' | 'pull' | 'comment',
+  data: Delivery,
+): { headers: Record<string, string>; body: object } {
+  const author = data.author ?? 'ada';
+  const zero = '0'.repeat(40);
+  const before = data.before || zero;
+  switch (name) {
+    case 'github':
+    case 'gitea': {
+      const key = name === 'github' ? 'x-github-event' : 'x-gitea-event';
+      const repository = { full_name: 'team/app' };
+      if (event === 'push')
+        return {
+          headers: { [key]: 'push' },
+          body: {
+            ref: 'refs/heads/main',
+            before,
+            after: data.commit,
+            repository,
+            pusher: { name: author },
+            sender: { login: author },
+          },
+        };
+      if (event === 'pull')
+        return {
+          headers: { [key]: 'pull_request' },
+          body: {
+            action: 'opened',
+            number: 7,
+            pull_request: pullOf(name, data),
+            repository,
+            sender: { login: author },
+          },
+        };
+      return {
+        headers: { [key]: 'issue_comment' },
+        body: {
+          action: 'created',
+          issue: { number: 7, pull_request: {} },
+          comment: { body: data.text, user: { login: author } },
+          repository,
+          sender: { login: author },
+        },
+      };
+    }
+    case 'gitlab': {
+      if (event === 'push')
+        return {
+          headers: { 'x-gitlab-event': 'Push Hook' },
+          body: {
+            object_kind: 'push',
+            ref: 'refs/heads/main',
+            before,
+            after: data.commit,
+            user_username: author,
+          },
+        };
+      if (event === 'pull')
+        return {
+          headers: { 'x-gitlab-event': 'Merge Request Hook' },
+          body: {
+            object_kind: 'merge_request',
+            user: { username: author },
+            labels: [],
+            object_attributes: {
+              iid: 7,
+              action: 'open',
+              source_branch: 'feature',
+              target_branch: 'main',
+              source_project_id: data.isFork ? 2 : 1,
+              target_project_id: 1,
+              last_commit: { id: data.commit },
+            },
+          },
+        };
+      return {
+        headers: { 'x-gitlab-event': 'Note Hook' },
+        body: {
+          object_kind: 'note',
+          user: { username: author },
+          object_attributes: { note: data.text, noteable_type: 'MergeRequest' },
+          merge_request: { iid: 7 },
+        },
+      };
+    }
+    case 'bitbucket-cloud': {
+      const actor = { nickname: author, account_id: author };
+      if (event === 'push')
+        return {
+          headers: { 'x-event-key': 'repo:push' },
+          body: {
+            actor,
+            push: {
+              changes: [
+                {
+                  new: { type: 'branch', name: 'main', target: { hash: data.commit } },
+                  old: data.before ? { target: { hash: data.before } } : null,
+                },
+              ],
+            },
+          },
+        };
+      if (event === 'pull')
+        return {
+          headers: { 'x-event-key': 'pullrequest:created' },
+          body: { actor, pullrequest: pullOf(name, data) },
+        };
+      return {
+        headers: { 'x-event-key': 'pullrequest:comment_created' },
+        body: { actor, pullrequest: pullOf(name, data), comment: { content: { raw: data.text } } },
+      };
+    }
+    case 'bitbucket-server': {
+      const actor = { name: author };
+      if (event === 'push')
+        return {
+          headers: { 'x-event-key': 'repo:refs_changed' },
+          body: {
+            actor,
+            changes: [
+              {
+                ref: { id: 'refs/heads/main', displayId: 'main', type: 'BRANCH' },
+                fromHash: before,
+                toHash: data.commit,
+                type: 'UPDATE',
+              },
+            ],
+          },
+        };
+      if (event === 'pull')
+        return { headers: { 'x-event-key': 'pr:opened' }, body: { actor, pullRequest: pullOf(name, data) } };
+      return {
+        headers: { 'x-event-key': 'pr:comment:added' },
+        body: { actor, pullRequest: pullOf(name, data), comment: { text: data.text } },
+      };
+    }
+  }
+}
+
+function pullOf(name: Double, { commit, isFork, author = 'mallory' }: Delivery): object {
+  const from = isFork ? 'mallory/app' : 'team/app';
+  switch (name) {
+    case 'github':
+    case 'gitea':
+      return {
+        number: 7,
+        user: { login: author },
+        labels: [],
+        head: { ref: 'feature', sha: commit, repo: { full_name: from } },
+        base: { ref: 'main', repo: { full_name: 'team/app' } },
+      };
+    case 'gitlab':
+      return {
+        iid: 7,
+        source_branch: 'feature',
+        target_branch: 'main',
+        source_project_id: isFork ? 2 : 1,
+        target_project_id: 1,
+        sha: commit,
+        labels: [],
+        author: { username: author },
+      };
+    case 'bitbucket-cloud':
+      return {
+        id: 7,
+        author: { nickname: author },
+        source: { branch: { name: 'feature' }, commit: { hash: commit }, repository: { full_name: from } },
+        destination: { branch: { name: 'main' }, repository: { full_name: 'team/app' } },
+      };
+    case 'bitbucket-server': {
+      const ref = (full: string, displayId: string): object => ({
+        displayId,
+        latestCommit: commit,
+        repository: { slug: full.split('/')[1], project: { key: full.split('/')[0] } },
+      });
+      return {
+        id: 7,
+        author: { user: { name: author } },
+        fromRef: ref(from, 'feature'),
+        toRef: ref('team/app', 'main'),
+      };
+    }
+  }
+}
