@@ -105,6 +105,14 @@ export class Netlink implements Disposable {
     ]);
   }
 
+  /** So is every address that no other route is for: whoever connects to one reaches a program here. */
+  addLocalDefault(index: number): void {
+    this.#create(RTM.NEWROUTE, [
+      routeHeader(0, { table: RT.TABLE_MAIN, scope: RT.SCOPE_HOST, type: RT.LOCAL }),
+      attribute(RTA.OIF, uint32(index)),
+    ]);
+  }
+
   [Symbol.dispose](): void {
     closeSync(this.#fd);
   }

@@ -120,5 +120,6 @@ function makeBridge(sys: Syscalls): { index: number; netlink: Netlink } {
   const index = netlink.indexOf(BRIDGE);
   netlink.addAddress(index, GATEWAY, PREFIX);
   netlink.addLocalRange(SERVICES, SERVICES_PREFIX, LOOPBACK_INDEX);
+  netlink.addLocalDefault(LOOPBACK_INDEX);
   return { index, netlink };
 }

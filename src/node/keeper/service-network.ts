@@ -1,6 +1,7 @@
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { createServer, type Server, Socket } from 'node:net';
 import { NameServer } from './name-server.ts';
+import { listenOutward, OUTWARD_PORTS } from './outward-listener.ts';
 import { openOutward } from './outward.ts';
 import type { Endpoint, NetworkTable, ServiceRoute } from './protocol.ts';
 
@@ -24,6 +25,7 @@ export class ServiceNetwork {
   constructor(outwardPath: string) {
     this.#outwardPath = outwardPath;
     this.#names = new NameServer({ address: DNS_ADDRESS, outwardPath });
+    for (const port of OUTWARD_PORTS) listenOutward(port, outwardPath);
   }
 
   set(table: NetworkTable): void {
@@ -63,7 +65,8 @@ export class ServiceNetwork {
       void this.#join(client, order.slice(0, MAX_TRIES));
     });
     server.on('error', () => {});
-    server.listen(port, address);
+    // Connections to other machines are taken on every address: the more exact listener comes first.
+    server.listen({ port, host: address, reusePort: true });
     return () => server.close();
   }
 

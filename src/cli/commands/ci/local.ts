@@ -220,8 +220,9 @@ async function summarise(environment: Environment, client: KubeClient, name: str
     labelSelector: `tekton.dev/pipelineRun=${name}`,
   });
   environment.stdout.write('\n');
-  for (const task of items.sort((a, b) =>
-    (a.status?.startTime ?? '').localeCompare(b.status?.startTime ?? ''),
+  const order = (run.status?.childReferences ?? []).map((child) => child.name);
+  for (const task of items.sort(
+    (a, b) => order.indexOf(a.metadata.name ?? '') - order.indexOf(b.metadata.name ?? ''),
   )) {
     const good = outcomeOf(task) === 'succeeded';
     const { conditions = [], startTime = '', completionTime = '' } = task.status ?? {};

@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Dispatch } from './dispatch.ts';
+import { eventually, SKIP_SANDBOX } from './pods.ts';
+
+const EXAMPLE = fileURLToPath(new URL('../../examples/pipeline/', import.meta.url));
+
+function git(dir: string, ...args: string[]): string {
+  return execFileSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com', ...args], {
+    cwd: dir,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+    .toString()
+    .trim();
+}
+
+function clone(dispatch: Dispatch): string {
+  const dir = join(dispatch.home, 'hello-world');
+  cpSync(EXAMPLE, dir, { recursive: true });
+  git(dir, 'init', '--quiet', '--initial-branch=main');
+  git(dir, 'add', '--all');
+  git(dir, 'commit', '--quiet', '--message', 'first');
+  return dir;
+}
+
+test(
+  'a Dispatchfile of every language runs on this machine without a server',
+  { skip: SKIP_SANDBOX },
+  async () => {
+    await using dispatch = await Dispatch.make();
+    const dir = clone(dispatch);
+    for (const file of ['Dispatchfile', 'Dispatchfile.star', 'Dispatchfile.yaml', 'Dispatchfile.json']) {
+      const { code, stdout, stderr } = await dispatch.run(
+        'ci',
+        'run',
+        'local',
+        '--git-repo',
+        dir,
+        '--file',
+        file,
+      );
+      assert.equal(code, 0, stdout + stderr);
+      assert.match(
+        stdout,
+        /\[test\/test\] .*pass 1[\s\S]*\[build\/build\] Built sha256:[0-9a-f]{64}[\s\S]*✓ test[\s\S]*✓ build/,
+      );
+    }
+    // The files as they are now, committed or not; those that git does not know only when they are asked for.
+    writeFileSync(join(dir, 'greeting.js'), 'export const greeting = () => "broken";\n');
+    const broken = await dispatch.run('ci', 'run', 'local', '--git-repo', dir, '--task', 'test');
+    assert.equal(broken.code, 1);
+    assert.match(broken.stdout, /✗ test .*"step-test" exited with code 1/);
+    assert.equal(broken.stderr, 'Error: The run has failed: see the log above.\n');
+    git(dir, 'checkout', '--', 'greeting.js');
+    writeFileSync(
+      join(dir, 'extra.test.js'),
+      'import { test } from "node:test";\ntest("extra", () => console.log("extra is here"));\n',
+    );
+    const without = await dispatch.run('ci', 'run', 'local', '--git-repo', dir, '--task', 'test');
+    assert.doesNotMatch(without.stdout, /extra is here/);
+    const untracked = await dispatch.run(
+      'ci',
+      'run',
+      'local',
+      '--git-repo',
+      dir,
+      '--task',
+      'test',
+      '--untracked',
+    );
+    assert.match(untracked.stdout, /extra is here/);
+    assert.equal(git(dir, 'status', '--short'), '?? extra.test.js');
+    const wrong = await dispatch.run('ci', 'run', 'local', '--git-repo', dir, '--task', 'tset');
+    assert.equal(wrong.stderr, 'Error: There is no task "tset": the file has test, build.\n');
+  },
+);
+
+test(
+  'a push to a repository of the server runs its pipeline; artifacts, reruns, builds by hand',
+  { skip: SKIP_SANDBOX },
+  async () => {
+    await using dispatch = await Dispatch.make();
+    await dispatch.up();
+    const ok = async (...args: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await dispatch.run(...args);
+      assert.equal(code, 0, `${args.join(' ')}: ${stderr}`);
+      return stdout;
+    };
+    const dir = clone(dispatch);
+    writeFileSync(
+      join(dir, 'Dispatchfile'),
+      `#!yaml
+resource:
+  src: {type: git, params: {url: $(context.git.url), revision: $(context.git.commit)}}
+  report: {type: storage, params: {type: gcs, location: s3://artifacts/reports}}
+task:
+  version:
+    inputs: [src]
+    steps: [{name: version, image: dispatch.local/shell, command: [sh, -c, 'printf "1.%s" "$(ls /workspace/src | wc -l)"']}]
+  test:
+    inputs: [src]
+    outputs: [report]
+    steps: [{name: t, image: dispatch.local/shell, command: [sh, -c, 'mkdir $(resources.outputs.report.path)/sub && cp /workspace/src/package.json $(resources.outputs.report.path)/sub/ && ln -s /etc/passwd $(resources.outputs.report.path)/link']}]
+  use:
+    inputs: [report, version]
+    steps: [{name: u, image: dispatch.local/shell, command: [sh, -c, 'echo version $(inputs.tasks.version.version); ls /workspace/report /workspace/report/sub; test ! -e /workspace/report/fail']}]
+actions:
+- {tasks: [use], on: {push: {branches: [main]}}}
+- {name: often, tasks: [version], on: {cron: {schedule: '*/10 * * * * *'}}}
+`,
+    );
+    git(dir, 'commit', '--quiet', '--all', '--message', 'pipeline');
+    const url = (await ok('git', 'create', 'hello-world')).trim();
+    await ok('ci', 'create', 'repository', '--url', url);
+    const token = /token: (\S+)/
+      .exec(readFileSync(join(dispatch.dataDir, 'kubeconfig'), 'utf8'))![1]!
+      .replaceAll('"', '');
+    assert.throws(
+      () => git(dir, 'push', '--quiet', url.replace('://', '://any:wrong@'), 'main'),
+      /Authentication failed/,
+    );
+    git(dir, 'push', '--quiet', url.replace('://', `://any:${token}@`), 'main');
+    const run = await eventually(async () => {
+      const name = await dispatch.ok(
+        'get',
+        'builds',
+        '-o',
+        'jsonpath={.items[?(@.spec.event.type=="push")].status.pipelineRun}',
+      );
+      assert.match(name, /^hello-world-\d+-main-[0-9a-f]{7}-\w{5}$/);
+      return name;
+    });
+    const text = await ok('ci', 'logs', '--pipelinerun', run, '--follow');
+    assert.match(text, /\[use\/u\] version 1\.9\n[\s\S]*\[use\/u\] sub\n[\s\S]*package\.json/);
+    await eventually(async () =>
+      assert.match(await ok('ci', 'list', 'pipelineruns'), new RegExp(`${run}\\s+Succeeded`)),
+    );
+    assert.match(
+      await ok('ci', 'artifacts', 'list', '--pipelinerun', run),
+      /\/test\/report\/sub\/package\.json/,
+    );
+    assert.doesNotMatch(await ok('ci', 'artifacts', 'list', '--pipelinerun', run), /link/);
+    await ok(
+      'ci',
+      'artifacts',
+      'fetch',
+      '--pipelinerun',
+      run,
+      '--artifact-path',
+      '/test/**',
+      '--directory',
+      join(dispatch.home, 'got'),
+    );
+    assert.match(
+      readFileSync(join(dispatch.home, 'got/test/report/sub/package.json'), 'utf8'),
+      /hello-world/,
+    );
+    assert.match(await ok('ci', 'describe', run), /Status:\s+Succeeded/);
+    // By the clock, and by hand.
+    await eventually(async () =>
+      assert.match(await dispatch.ok('get', 'builds', '-o', 'jsonpath={.items[*].spec.event.type}'), /cron/),
+    );
+    assert.match(
+      await ok('ci', 'run', 'remote', '--task', 'version', '--revision', 'main', '--follow'),
+      /\[version\/version\] 1\.9/,
+    );
+    // Only a task and what depends on it: what others gave is taken from before.
+    const again = /pipelinerun\.tekton\.dev\/(\S+) created/.exec(
+      await ok('ci', 'rerun', run, '--from', 'use'),
+    )![1]!;
+    await eventually(async () =>
+      assert.match(await ok('ci', 'describe', again), /Status:\s+(Failed|Succeeded)/),
+    );
+    const tasks = await ok('ci', 'list', 'tasks', '--pipelinerun', again);
+    assert.doesNotMatch(tasks, /version|test/);
+    // Their logs outlive the pods.
+    await dispatch.ok('delete', 'pods', '--all');
+    assert.match(await ok('ci', 'logs', '--pipelinerun', run, '--task', 'version'), /1\.9/);
+  },
+);
+
+test('artifacts go to a bucket, with signed requests', { skip: SKIP_SANDBOX }, async () => {
+  const put = new Map<string, { authorization: string; body: string }>();
+  const bucket = createServer((request: IncomingMessage, response) => {
+    const chunks: Buffer[] = [];
+    request
+      .on('data', (chunk: Buffer) => chunks.push(chunk))
+      .on('end', () => {
+        put.set(request.url ?? '', {
+          authorization: request.headers.authorization ?? '',
+          body: Buffer.concat(chunks).toString(),
+        });
+        response.end();
+      });
+  });
+  await new Promise<void>((resolve) => bucket.listen(0, '127.0.0.1', resolve));
+  await using dispatch = await Dispatch.make();
+  try {
+    await dispatch.up();
+    const { port } = bucket.address() as AddressInfo;
+    await dispatch.ok(
+      'create',
+      'secret',
+      'generic',
+      's3',
+      `--from-literal=boto=[Credentials]\naws_access_key_id = AKID\naws_secret_access_key = very-secret\n[s3]\ns3_host = 127.0.0.1\ns3_port = ${port}\nis_secure = False\n`,
+    );
+    await dispatch.apply(`
+apiVersion: tekton.dev/v1
+kind: PipelineRun
+metadata: {name: store}
+spec:
+  pipelineSpec:
+    tasks:
+    - name: t
+      taskSpec:
+        steps:
+        - {name: make, image: dispatch.local/shell, script: 'mkdir -p /workspace/output/r && echo hi > "/workspace/output/r/a b.txt"'}
+        - name: store
+          image: dispatch.local/artifacts
+          args: [store, --name, r, --directory, /workspace/output/r, --location, s3://bucket/prefix]
+          env: [{name: BOTO_CONFIG, valueFrom: {secretKeyRef: {name: s3, key: boto}}}]
+`);
+    await eventually(async () =>
+      assert.equal(
+        await dispatch.ok('get', 'pipelinerun', 'store', '-o', 'jsonpath={.status.conditions[0].status}'),
+        'True',
+      ),
+    );
+    const stored = put.get('/bucket/prefix/store/t/r/a%20b.txt');
+    assert.equal(stored?.body, 'hi\n');
+    assert.match(
+      stored.authorization,
+      /^AWS4-HMAC-SHA256 Credential=AKID\/\d{8}\/us-east-1\/s3\/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=[0-9a-f]{64}$/,
+    );
+  } finally {
+    bucket.closeAllConnections();
+    bucket.close();
+    rmSync(join(dispatch.home, 'got'), { recursive: true, force: true });
+  }
+});
