@@ -1,5 +1,6 @@
 import { benchApiServer } from './apiserver/bench.ts';
 import { benchBuild } from './build/bench.ts';
+import { benchCi } from './ci/bench.ts';
 import { benchGateway } from './gateway/bench.ts';
 import { benchPods } from './pods/bench.ts';
 
@@ -7,6 +8,7 @@ import { benchPods } from './pods/bench.ts';
 const BENCHES: Record<string, (rows: readonly string[]) => Promise<Row[]>> = {
   apiserver: benchApiServer,
   build: benchBuild,
+  ci: benchCi,
   gateway: benchGateway,
   pods: benchPods,
 };

@@ -19,7 +19,17 @@ export class Platform implements AsyncDisposable {
 
   static async start(): Promise<Platform> {
     const home = await mkdtemp(join(tmpdir(), 'dispatch-bench-'));
-    const ports = ['--api-port', '0', '--http-port', '0', '--https-port', '0', '--registry-port', '0'];
+    const ports = [
+      '--no-demo',
+      '--api-port',
+      '0',
+      '--http-port',
+      '0',
+      '--https-port',
+      '0',
+      '--registry-port',
+      '0',
+    ];
     const server = spawn(process.execPath, [LAUNCHER, 'up', ...ports], {
       env: { PATH: process.env['PATH'], HOME: home, DISPATCH_HOME: join(home, 'data') },
       stdio: ['ignore', 'pipe', 'inherit'],

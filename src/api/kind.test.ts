@@ -11,6 +11,7 @@ test('defaults fill what the user left out and nothing else', () => {
     serviceAccount: 'default',
     dispatchfile: { path: 'Dispatchfile' },
     timeout: '1h',
+    forks: 'approve',
     podTemplateFrom: { configMap: { name: 'pods', key: 'template', optional: false } },
     disableAutoCancel: false,
   });

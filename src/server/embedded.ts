@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import {
   ADMIN,
   ApiServer,
@@ -12,6 +12,7 @@ import { ApiError, KubeClient, type Logger } from '../kube/index.ts';
 import { type DataDir, dataDir } from './data-dir.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import type { Delivery } from './delivery.ts';
+import { installDemo } from './demo.ts';
 import { DataDirLock } from './lock.ts';
 import { Platform, type PlatformOptions } from './platform.ts';
 import { ownIdentity } from './process-identity.ts';
@@ -33,6 +34,8 @@ export interface EmbeddedOptions {
   path: string;
   compileCache: string | undefined;
   flags: SettingsFlags;
+  /** Lay out the sample project where the data directory is new. */
+  demo: boolean;
 }
 
 /** The whole platform in one process, on one data directory. */
@@ -62,6 +65,7 @@ export class EmbeddedServer implements AsyncDisposable {
     await makeRoot(dirs.root);
     const lock = await DataDirLock.acquire(dirs.lockFile, dirs.root);
     try {
+      const isNew = (await stat(dirs.store).catch(() => undefined)) === undefined;
       const settings = await readSettings(dirs.root, options.flags);
       const pods = new LatePods();
       const api = await startApi(options, dirs, pods);
@@ -83,7 +87,16 @@ export class EmbeddedServer implements AsyncDisposable {
         kubeconfig: dirs.kubeconfig,
       };
       await writeServerFile(dirs.serverFile, file);
-      return new EmbeddedServer({ file, dirs, api, platform, lock });
+      const server = new EmbeddedServer({ file, dirs, api, platform, lock });
+      if (isNew && options.demo)
+        void installDemo({
+          client: server.client(),
+          delivery: server.delivery,
+          publicUrl: `http://${options.host}:${platform.gateway.httpPort}`,
+        }).catch((error: unknown) =>
+          options.log.warn({ err: error }, 'the sample project could not be laid out'),
+        );
+      return server;
     } catch (error) {
       await lock[Symbol.asyncDispose]();
       throw error;

@@ -8,6 +8,7 @@ import { HttpTransport, KubeClient, loadKubeconfig } from '../../src/kube/index.
 const LAUNCHER = fileURLToPath(new URL('../../bin/dispatch', import.meta.url));
 
 export const FREE_PORTS = [
+  '--no-demo',
   '--api-port',
   '0',
   '--http-port',

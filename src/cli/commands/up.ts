@@ -26,6 +26,7 @@ interface UpFlags {
   hostPathRoot?: string[];
   registryMirror?: string[];
   insecureRegistry?: string[];
+  demo: boolean;
 }
 
 const HOST = '127.0.0.1';
@@ -46,6 +47,7 @@ export function registerUp(program: Command, environment: Environment): void {
       [],
     )
     .option('--insecure-registry <host>', 'registries that may be spoken to without TLS', repeated, [])
+    .option('--no-demo', 'leave out the sample project of the first start')
     .option('--detach', 'return when the server is ready, and leave it running')
     .option('--allow-privileged', 'let pods ask for privileged containers')
     .option('--host-path-root <dir>', 'directories of this machine that pods may mount', repeated, [])
@@ -98,6 +100,7 @@ async function up(environment: Environment, root: string, flags: UpFlags): Promi
     now: Date.now,
     path: environment.env['PATH'] ?? '',
     compileCache: environment.env['NODE_COMPILE_CACHE'],
+    demo: flags.demo,
     flags: {
       registryMirror: flags.registryMirror ?? [],
       insecureRegistry: flags.insecureRegistry ?? [],
@@ -136,8 +139,8 @@ function greeting(file: ServerFile): string {
     `  kubeconfig  ${file.kubeconfig}`,
     '',
     'Try next, in another terminal:',
-    '  dispatch status',
-    '  dispatch kubectl get namespaces',
+    '  dispatch ci list pipelineruns',
+    '  dispatch git clone hello-world',
     `  kubectl --kubeconfig ${file.kubeconfig} create configmap hello --from-literal=who=world`,
     '',
     'Ctrl-C stops it.',

@@ -1,5 +1,6 @@
 import type { Argument, Clause, Expression, Parameter, Statement } from './ast.ts';
 import { attributeOf, setAttribute } from './attributes.ts';
+import { augmented, buildDict, collect, runComprehension, unassigned, unpackTo } from './execution.ts';
 import { type Cell, type Frame, StarlarkFunction } from './function.ts';
 import { binary, index, setIndex, slice, unary } from './operators.ts';
 import { type Position, StarlarkError } from './position.ts';
@@ -166,19 +167,7 @@ class Compiler {
     const right = this.#expression(value);
     const combine = (frame: Frame, left: Value, operand: Value): Value => {
       frame.thread.at(position);
-      // += on a list changes the list itself, for all that hold it.
-      if (operator === '+' && left instanceof List) {
-        left.checkMutable('apply += to');
-        const added = iterate(operand);
-        frame.thread.allocate(8 * added.length);
-        for (const item of [...added]) left.items.push(item);
-        return left;
-      }
-      if (operator === '|' && left instanceof Dict && operand instanceof Dict) {
-        for (const [key, item] of operand.entries()) left.set(key, item);
-        return left;
-      }
-      return binary(operator, left, operand, frame.thread);
+      return augmented(operator, left, operand, frame);
     };
     if (target.kind === 'index') {
       const object = this.#expression(target.object);
@@ -240,15 +229,7 @@ class Compiler {
         const parts = target.items.map((item) => this.#assign(item));
         return (frame, value) => {
           frame.thread.at(position);
-          if (typeof value === 'string') throw new ValueError(`got string in sequence assignment`);
-          const items = iterate(value);
-          if (items.length !== parts.length)
-            throw new ValueError(
-              items.length > parts.length
-                ? `too many values to unpack (got ${items.length}, want ${parts.length})`
-                : `too few values to unpack (got ${items.length}, want ${parts.length})`,
-            );
-          for (const [at, part] of parts.entries()) part(frame, items[at]!);
+          unpackTo(frame, value, parts);
         };
       }
       default:
@@ -444,21 +425,7 @@ class Compiler {
       value: this.#expression(value),
       position: key.position,
     }));
-    return (frame) => {
-      const dict = new Dict();
-      frame.thread.allocate(64 + 32 * entries.length);
-      for (const { key, value, position } of entries) {
-        const name = key(frame);
-        const item = value(frame);
-        frame.thread.at(position);
-        if (dict.has(name))
-          throw new ValueError(
-            `duplicate key: ${typeof name === 'string' ? JSON.stringify(name) : String(name)}`,
-          );
-        dict.set(name, item);
-      }
-      return dict;
-    };
+    return (frame) => buildDict(frame, entries);
   }
 
   #comprehension(expression: Extract<Expression, { kind: 'comprehension' }>): Evaluate {
@@ -476,42 +443,11 @@ class Compiler {
       targetNames(clause.target, (name) => void slots.push(scope.declare(name)));
       return { iterable, assign: this.#assign(clause.target), slots, position: clause.position };
     });
-    void targets;
     const key = expression.key === undefined ? undefined : this.#expression(expression.key);
     const body = this.#expression(expression.body);
     scope.blocks.pop();
     const { cells } = scope;
-    return (frame) => {
-      const list: Value[] = [];
-      const dict = new Dict();
-      const run = (at: number): void => {
-        const step = steps[at];
-        if (step === undefined) {
-          frame.thread.allocate(16);
-          if (key === undefined) list.push(body(frame));
-          else {
-            const name = key(frame);
-            dict.set(name, body(frame));
-          }
-          return;
-        }
-        if ('test' in step) {
-          if (isTrue(step.test(frame))) run(at + 1);
-          return;
-        }
-        const items = step.iterable(frame);
-        frame.thread.at(step.position);
-        walk(items, (item) => {
-          frame.thread.step();
-          for (const slot of step.slots) frame.locals[slot] = cells[slot] ? { value: undefined } : undefined;
-          step.assign(frame, item);
-          run(at + 1);
-          return undefined;
-        });
-      };
-      run(0);
-      return key === undefined ? new List(list) : dict;
-    };
+    return (frame) => runComprehension(frame, { steps, key, body, cells });
   }
 
   #call(callee: Expression, args: readonly Argument[], position: Position): Evaluate {
@@ -562,34 +498,4 @@ class Compiler {
         module: frame.module,
       });
   }
-}
-
-function collect(part: Argument, value: Value, call: CallArguments, frame: Frame, position: Position): void {
-  switch (part.kind) {
-    case 'positional':
-      call.positional.push(value);
-      return;
-    case 'named':
-      call.named.set(part.name!, value);
-      return;
-    case 'args':
-      frame.thread.at(position);
-      if (typeof value === 'string') throw new ValueError('argument after * must be iterable, not string');
-      call.positional.push(...iterate(value));
-      return;
-    case 'kwargs':
-      frame.thread.at(position);
-      if (!(value instanceof Dict))
-        throw new ValueError(`argument after ** must be a mapping, not ${typeOf(value)}`);
-      for (const [key, item] of value.entries()) {
-        if (typeof key !== 'string') throw new ValueError(`keywords must be strings, not ${typeOf(key)}`);
-        if (call.named.has(key)) throw new ValueError(`keyword argument ${key} is repeated`);
-        call.named.set(key, item);
-      }
-  }
-}
-
-function unassigned(frame: Frame, scope: string, name: string, position: Position): never {
-  frame.thread.at(position);
-  throw new ValueError(`${scope} variable ${name} referenced before assignment`);
 }

@@ -121,6 +121,7 @@ async function startServer(environment: Environment, root: string): Promise<Embe
         now: Date.now,
         path: environment.env['PATH'] ?? '',
         compileCache: environment.env['NODE_COMPILE_CACHE'],
+        demo: false,
         flags: { registryMirror: [], insecureRegistry: [], hostPathRoot: [], allowPrivileged: false },
       });
     } catch (error) {
