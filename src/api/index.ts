@@ -1,9 +1,11 @@
 import { BUILD } from './build.ts';
 import type { Kind } from './kind.ts';
+import { IMAGE_REPOSITORY } from './image-repository.ts';
 import { REPOSITORY } from './repository.ts';
 
 export { BUILD } from './build.ts';
 export { type Definition, toDefinition } from './definition.ts';
+export { IMAGE_REPOSITORY } from './image-repository.ts';
 export {
   type CustomObject,
   defineKind,
@@ -18,4 +20,4 @@ export {
 export { REPOSITORY } from './repository.ts';
 
 /** Every kind of ours. */
-export const KINDS: readonly Kind[] = [REPOSITORY, BUILD];
+export const KINDS: readonly Kind[] = [REPOSITORY, IMAGE_REPOSITORY, BUILD];

@@ -7,4 +7,11 @@ export { ciControllers } from './ci.ts';
 export type { CiContext } from './context.ts';
 export { EventSink, recordBuild } from './hooks/event-sink.ts';
 export { formatLock, GitModules, parseLock } from './repositories/modules.ts';
-export { type Build, BUILDS, REPOSITORIES, type Repository } from './resources.ts';
+export {
+  type Build,
+  BUILDS,
+  IMAGE_REPOSITORIES,
+  type ImageRepository,
+  REPOSITORIES,
+  type Repository,
+} from './resources.ts';

@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { type BUILD, GROUP, type REPOSITORY, VERSION } from '../api/index.ts';
+import { type BUILD, GROUP, type IMAGE_REPOSITORY, type REPOSITORY, VERSION } from '../api/index.ts';
 import type { Condition, KubeObject, ResourceRef } from '../kube/index.ts';
 
 export const REPOSITORIES: ResourceRef = {
@@ -9,6 +9,7 @@ export const REPOSITORIES: ResourceRef = {
   namespaced: true,
 };
 export const BUILDS: ResourceRef = { group: GROUP, version: VERSION, plural: 'builds', namespaced: true };
+export const IMAGE_REPOSITORIES: ResourceRef = { ...BUILDS, plural: 'imagerepositories' };
 export const PIPELINE_RUNS: ResourceRef = {
   group: 'tekton.dev',
   version: 'v1',
@@ -27,6 +28,10 @@ export type Repository = KubeObject & {
   status?: Static<typeof REPOSITORY.status>;
 };
 export type Build = KubeObject & { spec: Static<typeof BUILD.spec>; status?: Static<typeof BUILD.status> };
+export type ImageRepository = KubeObject & {
+  spec: Static<typeof IMAGE_REPOSITORY.spec>;
+  status?: Static<typeof IMAGE_REPOSITORY.status>;
+};
 export type BuildEvent = Build['spec']['event'];
 
 /** What this room reads of Tekton's runs. */

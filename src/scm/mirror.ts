@@ -9,6 +9,13 @@ export interface Remote {
   credentials: Credentials | undefined;
 }
 
+export class MissingRevisionError extends GitError {
+  constructor(revision: string) {
+    super(`there is no revision ${revision}`, 128);
+    this.name = 'MissingRevisionError';
+  }
+}
+
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
 /** Bare copies of repositories, brought up to date when something of them is asked for. */
@@ -83,7 +90,7 @@ export class Mirrors {
         .catch(() => undefined);
       if (commit !== undefined) return commit.trim();
     }
-    throw new GitError(`there is no revision ${revision}`, 128);
+    throw new MissingRevisionError(revision);
   }
 
   async defaultBranch(remote: Remote): Promise<string> {

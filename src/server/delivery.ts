@@ -118,6 +118,17 @@ export class Delivery implements AsyncDisposable {
       );
   }
 
+  /** An image of this server's registry has got a new tag, or a tag new content. */
+  imageTagged(names: readonly string[], digest: string): void {
+    for (const name of names) {
+      const at = name.lastIndexOf(':');
+      const push = { image: name.slice(0, at), tag: name.slice(at + 1), id: `${name}@${digest}` };
+      void this.#sink.images
+        .pushed(push)
+        .catch((error: unknown) => this.#options.log.warn({ err: error }, 'the push of an image was lost'));
+    }
+  }
+
   /** Before the informers start. */
   start(signal: AbortSignal): void {
     this.#engine.start(signal);

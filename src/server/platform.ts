@@ -238,6 +238,12 @@ export class Platform implements AsyncDisposable {
     ];
     usage.start(signal);
     delivery.start(signal);
+    images.onTagged((name, digest) => {
+      const own = name.startsWith(`${OWN_HOST}/`)
+        ? [`${options.host}:${registryPort}${name.slice(OWN_HOST.length)}`]
+        : [];
+      delivery.imageTagged([name, ...own], digest);
+    });
     runtime.listen({ changed: () => {}, logged: () => {}, lost: () => gateway.networkReplaced() });
     await installStorageClass(client);
     await installWebService(client, { hostIp, port: webPort });

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Dispatch } from './dispatch.ts';
 import { eventually, SKIP_SANDBOX } from './pods.ts';
+import { ScmDouble } from './scm-double.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/pipeline/', import.meta.url));
 
@@ -182,6 +183,86 @@ actions:
     // Their logs outlive the pods.
     await dispatch.ok('delete', 'pods', '--all');
     assert.match(await ok('ci', 'logs', '--pipelinerun', run, '--task', 'version'), /1\.9/);
+  },
+);
+
+test(
+  'libraries are fetched by tag and branch, pinned, and used offline; pushed images start pipelines',
+  { skip: SKIP_SANDBOX },
+  async () => {
+    await using dispatch = await Dispatch.make();
+    const double = await ScmDouble.start('github');
+    const login = ['--scm-user', 'ada', '--scm-token', double.token, '--scm-url', double.url];
+    const dir = clone(dispatch);
+    try {
+      double.commit({
+        'steps.star':
+          'load("/names", "name")\ndef steps():\n    return [k8s.corev1.Container(name = name, image = "dispatch.local/shell", command = ["true"])]\n',
+        'names.star': 'name = "of-main"\n',
+      });
+      double.tag('v1.2.0');
+      double.commit({ 'names.star': 'name = "of-later"\n' });
+      const file = join(dir, 'Loading');
+      const text = (ref: string): string =>
+        `#!starlark\nload("scm.example.com/team/app/steps${ref}", "steps")\nload("/own", "image")\ntask("t", steps = steps())\naction(tasks = ["t"], on = p.Condition(image = p.ImageCondition(push = p.ImagePushCondition(tags = ["v*"]))))\n`;
+      writeFileSync(join(dir, 'own.star'), 'image = "x"\n');
+      for (const [ref, name] of [
+        ['@v1.2.0', 'of-main'],
+        ['@main', 'of-later'],
+        ['', 'of-main'],
+      ] as const) {
+        writeFileSync(file, text(ref));
+        const { code, stdout, stderr } = await dispatch.run('ci', 'render', '--file', file, ...login);
+        assert.equal(code, 0, stderr);
+        assert.match(stdout, new RegExp(`^#!yaml\\n[\\s\\S]*name: ${name}`));
+      }
+      writeFileSync(file, text('@main'));
+      assert.equal((await dispatch.run('ci', 'vendor', '--file', file, ...login)).code, 0);
+      assert.match(
+        readFileSync(`${file}.lock`, 'utf8'),
+        /^scm\.example\.com\/team\/app@main [0-9a-f]{40}\n$/,
+      );
+      double.commit({ 'names.star': 'name = "of-today"\n' });
+    } finally {
+      await double[Symbol.asyncDispose]();
+    }
+    // The provider is gone: what was pinned is here.
+    const offline = await dispatch.run('ci', 'render', '--file', join(dir, 'Loading'), ...login);
+    assert.match(offline.stdout, /name: of-later/, offline.stderr);
+    await dispatch.up();
+    const url = (await dispatch.run('git', 'create', 'hello-world')).stdout.trim();
+    await dispatch.run('ci', 'repository', 'create', '--url', url);
+    writeFileSync(
+      join(dir, 'Dispatchfile'),
+      '#!yaml\ntask: {t: {steps: [{name: s, image: dispatch.local/shell, command: ["true"]}]}}\nactions: [{tasks: [t], on: {image: {push: {tags: ["v*"]}}}}]\n',
+    );
+    git(dir, 'add', '--all');
+    git(dir, 'commit', '--quiet', '--message', 'on images');
+    const token = /token: "?([^"\s]+)/.exec(readFileSync(join(dispatch.dataDir, 'kubeconfig'), 'utf8'))![1]!;
+    git(dir, 'push', '--quiet', url.replace('://', `://any:${token}@`), 'main');
+    assert.equal(
+      (
+        await dispatch.run(
+          'ci',
+          'image-repository',
+          'create',
+          '--image',
+          'registry.dispatch.local/default/watched',
+          '--repository',
+          'hello-world',
+        )
+      ).code,
+      0,
+    );
+    const { registry } = await dispatch.file();
+    assert.equal(
+      (await dispatch.run('image', 'build', '-t', `${registry}/default/watched:v7`, EXAMPLE)).code,
+      0,
+    );
+    await eventually(async () => {
+      const { stdout } = await dispatch.run('ci', 'list', 'pipelineruns');
+      assert.match(stdout, /hello-world-1-v7-\w+-\w+\s+Succeeded/);
+    });
   },
 );
 

@@ -86,6 +86,17 @@ export class ScmDouble implements AsyncDisposable {
     return git('rev-parse', 'HEAD');
   }
 
+  /** Tags what the default branch is at. */
+  tag(name: string): void {
+    execFileSync('git', [
+      '--git-dir',
+      this.#forge.pathOf({ owner: 'team', name: 'app' }),
+      'tag',
+      name,
+      'main',
+    ]);
+  }
+
   /** Delivers an event as the provider does. */
   async deliver(
     event: 'push' | 'pull' | 'comment',

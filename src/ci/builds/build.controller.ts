@@ -21,6 +21,7 @@ import {
   type Request,
   SERVICE_ACCOUNTS,
 } from '../../kube/index.ts';
+import { GitError, MissingRevisionError } from '../../scm/index.ts';
 import { compileRun } from '../compile/pipeline-run.ts';
 import { type CiContext, timestamp } from '../context.ts';
 import { GitModules, parseLock } from '../repositories/modules.ts';
@@ -106,7 +107,12 @@ export class BuildController {
         await this.#finish(build, { phase: error.phase, message: error.message.slice(0, MAX_MESSAGE) });
       else if (error instanceof SourceProblem)
         await this.#finish(build, { phase: 'Failed', message: error.message });
-      else throw error;
+      else {
+        // It is tried again, and meanwhile everybody can see why it waits.
+        if (error instanceof GitError)
+          await this.#remember(build, { phase: 'Pending', message: error.message });
+        throw error;
+      }
     }
     return DONE;
   }
@@ -123,12 +129,7 @@ export class BuildController {
   async #start(build: Build, repository: Repository): Promise<void> {
     const source = await sourceOf(this.#context, repository);
     const event = await this.#completed(build, source);
-    const commit =
-      event.commit ??
-      (await this.#context.mirrors.resolve(
-        source.remote,
-        event.tag ?? event.branch ?? (await this.#context.mirrors.defaultBranch(source.remote)),
-      ));
+    const commit = event.commit ?? (await this.#resolve(event, source));
     await this.#remember(build, {
       commit,
       startedAt: build.status?.startedAt ?? timestamp(this.#context.now()),
@@ -138,6 +139,19 @@ export class BuildController {
     const { tasks, actions } = await this.#select(pipeline, event, source, commit);
     if (tasks.length === 0) throw new Verdict('Ignored', 'No action of the Dispatchfile is for this event.');
     await this.#run(build, { repository, source, event, commit, pipeline, tasks, actions });
+  }
+
+  /** What stands for an event that names no commit: its tag or branch, or the default branch. */
+  async #resolve(event: BuildEvent, { remote }: Source): Promise<string> {
+    const { mirrors } = this.#context;
+    const tag = event.type === 'image' ? undefined : event.tag;
+    try {
+      return await mirrors.resolve(remote, tag ?? event.branch ?? (await mirrors.defaultBranch(remote)));
+    } catch (error) {
+      if (error instanceof MissingRevisionError)
+        throw new Verdict('Failed', `The repository cannot be built: ${error.message}.`);
+      throw error;
+    }
   }
 
   #refuseFork({ spec }: Repository): never {

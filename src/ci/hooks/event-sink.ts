@@ -10,6 +10,7 @@ import {
   type ScmEvent,
 } from '../../scm/index.ts';
 import type { CiContext } from '../context.ts';
+import { ImageEvents, imagePushesOf } from './image-events.ts';
 import { localName } from '../repositories/source.ts';
 import { webhookSecret } from '../repositories/repository.controller.ts';
 import { type Build, type BuildEvent, BUILDS, REPOSITORIES, type Repository } from '../resources.ts';
@@ -22,15 +23,21 @@ const REFUSED = 'The delivery is not accepted.\n';
 export class EventSink {
   readonly #context: CiContext;
   readonly #repositories: Informer<Repository>;
+  readonly images: ImageEvents;
 
   constructor(context: CiContext) {
     this.#context = context;
+    this.images = new ImageEvents(context);
     this.#repositories = context.informers.for<Repository>(REPOSITORIES);
   }
 
   /** `path` is what follows "/dispatch/hook/". */
   handle = async (request: IncomingMessage, response: ServerResponse, path: string): Promise<void> => {
     const [providerName, namespace = '', name = ''] = path.split('/');
+    if (providerName === 'registry' || providerName === 'dockerhub') {
+      await this.#registry(request, response, { namespace, name });
+      return;
+    }
     const provider = PROVIDER_NAMES.find((item) => item === providerName);
     const repository = this.#repositories.get(namespace, name);
     const body = await readBody(request, repository === undefined ? MAX_UNKNOWN_BYTES : MAX_BYTES);
@@ -56,6 +63,30 @@ export class EventSink {
     for (const [at, event] of events.entries()) await this.record(repository, event, `${id}/${at}`);
     answer(response, 202, events.length === 0 ? 'Nothing follows from it.\n' : 'Accepted.\n');
   };
+
+  async #registry(
+    request: IncomingMessage,
+    response: ServerResponse,
+    at: { namespace: string; name: string },
+  ): Promise<void> {
+    const object = this.images.find(at.namespace, at.name);
+    const body = await readBody(request, MAX_UNKNOWN_BYTES);
+    if (body === undefined) {
+      answer(response, 413, 'The delivery is too large.\n');
+      return;
+    }
+    if (
+      object === undefined ||
+      request.method !== 'POST' ||
+      !(await this.images.isAuthentic(object, request))
+    ) {
+      answer(response, 403, REFUSED);
+      return;
+    }
+    for (const push of imagePushesOf(parseJson(body)))
+      await this.images.record(object, { ...push, image: object.spec.image });
+    answer(response, 202, 'Accepted.\n');
+  }
 
   /** A push to a repository of this server: for every Repository object that stands for it. */
   pushed = async ({ id, repository, updates }: Push): Promise<void> => {

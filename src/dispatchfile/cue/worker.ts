@@ -35,13 +35,16 @@ type Callback = (error: Error | null, ...values: unknown[]) => void;
 
 class OneFile {
   readonly constants = { O_WRONLY: 1, O_RDWR: 2, O_CREAT: 64, O_TRUNC: 512, O_APPEND: 1024, O_EXCL: 128 };
-  readonly #input: Buffer;
+  #input: Buffer | undefined;
   #at = 0;
-  output: Buffer[] = [];
-  errors: Buffer[] = [];
+  #waiting: (() => void) | undefined;
+  readonly output: Buffer[] = [];
+  readonly errors: Buffer[] = [];
 
-  constructor(text: string) {
+  /** The text, for a program that may be waiting for it already. */
+  provide(text: string): void {
     this.#input = Buffer.from(text);
+    this.#waiting?.();
   }
 
   writeSync(fd: number, bytes: Uint8Array): number {
@@ -61,10 +64,14 @@ class OneFile {
       callback(missing());
       return;
     }
-    const part = this.#input.subarray(this.#at, this.#at + length);
-    into.set(part, offset);
-    this.#at += part.length;
-    callback(null, part.length);
+    const answer = (): void => {
+      const part = this.#input!.subarray(this.#at, this.#at + length);
+      into.set(part, offset);
+      this.#at += part.length;
+      callback(null, part.length);
+    };
+    if (this.#input === undefined) this.#waiting = answer;
+    else answer();
   }
 
   stat(path: string, callback: Callback): void {
@@ -81,7 +88,7 @@ class OneFile {
   }
 
   fstat(_: number, callback: Callback): void {
-    callback(null, statsOf(0o100644, this.#input.length));
+    callback(null, statsOf(0o100644, this.#input?.length ?? 0));
   }
 }
 
@@ -114,12 +121,18 @@ const host = globalThis as unknown as {
   WebAssembly: WebAssemblyHost;
 };
 host.require = createRequire(import.meta.url);
-host.fs = withoutFiles(new OneFile(''));
+host.fs = withoutFiles(new OneFile());
 host.require(join(packageDir, 'wasm_exec.js'));
 const compiled = host.WebAssembly.compile(readFileSync(join(packageDir, 'cue.wasm')));
 
-async function evaluate({ id, text }: CueRequest): Promise<CueReply> {
-  const files = new OneFile(text);
+/** A program that has come as far as it can without its text: the next file waits for nothing but itself. */
+interface Standby {
+  files: OneFile;
+  ended: Promise<number>;
+}
+
+async function prepare(): Promise<Standby> {
+  const files = new OneFile();
   host.fs = withoutFiles(files);
   const go = new host.Go();
   go.argv = ['cue', 'export', '--out', 'json', '-'];
@@ -128,18 +141,31 @@ async function evaluate({ id, text }: CueRequest): Promise<CueReply> {
   go.exit = (exitCode) => {
     code = exitCode;
   };
-  await go.run(await host.WebAssembly.instantiate(await compiled, go.importObject));
+  const instance = await host.WebAssembly.instantiate(await compiled, go.importObject);
+  const ended = go.run(instance).then(() => code);
+  // Whoever takes it hears of its failure.
+  ended.catch(() => {});
+  return { files, ended };
+}
+
+let standby = prepare();
+
+async function evaluate({ id, text }: CueRequest): Promise<CueReply> {
+  const { files, ended } = await standby;
+  files.provide(text);
+  const code = await ended;
   if (code === 0) return { id, json: Buffer.concat(files.output).toString() };
   return { id, error: Buffer.concat(files.errors).toString() };
 }
 
 let last = Promise.resolve();
 parentPort?.on('message', (request: CueRequest) => {
-  // One after another: the program speaks to one global file system.
+  // One after another: the programs speak to one global file system.
   last = last.then(async () => {
     const reply = await evaluate(request).catch(
       (error: unknown): CueReply => ({ id: request.id, error: (error as Error).message }),
     );
     parentPort?.postMessage(reply);
+    standby = prepare();
   });
 });

@@ -9,11 +9,9 @@ import {
   Bytes,
   Callable,
   type CallArguments,
-  Dict,
   Float,
   intOf,
   isTrue,
-  iterate,
   List,
   Tuple,
   typeOf,
@@ -434,8 +432,6 @@ class Compiler {
     const outer = this.#expression(first.iterable);
     const scope = this.#scope;
     scope.blocks.push(new Map());
-    const targets: { at: number[]; assign: Assign; iterable: Evaluate | undefined; position: Position }[] =
-      [];
     const steps = [first, ...rest].map((clause, at) => {
       if (clause.kind === 'if') return { test: this.#expression(clause.test) };
       const iterable = at === 0 ? outer : this.#expression(clause.iterable);

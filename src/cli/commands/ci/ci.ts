@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Environment } from '../../environment.ts';
+import { registerImageRepository } from './image-repository.ts';
 import { registerRunLocal } from './local.ts';
 import { registerRender } from './render.ts';
 import { registerCreate, registerRepository } from './repository.ts';
@@ -11,6 +12,7 @@ export function registerCi(program: Command, environment: Environment): void {
   registerRunLocal(run, environment);
   registerRunRemote(run, environment);
   registerRepository(ci, environment);
+  registerImageRepository(ci, environment);
   registerRender(ci, environment);
   registerRuns(ci, environment);
   registerRerun(ci, environment);

@@ -17,6 +17,7 @@ import { dataRoot, type Environment, globalFlags, packageVersion } from '../../e
 import { examples, repeated } from '../../help.ts';
 import { createLogger } from '../../logger.ts';
 import { logLines, paint, printLogs } from './log-lines.ts';
+import { WorkingTreeModules } from './modules.ts';
 import { renderFile } from './render-pipeline.ts';
 
 interface LocalFlags {
@@ -60,8 +61,12 @@ export function registerRunLocal(run: Command, environment: Environment): void {
     )
     .action(async (flags: LocalFlags, command: Command) => {
       const snapshot = await snapshotFor(environment, flags);
-      const normalized = await renderFile(join(snapshot.root, flags.file), flags.file, {
-        print: (text) => void environment.stderr.write(`${text}\n`),
+      const path = join(snapshot.root, flags.file);
+      const normalized = await renderFile(path, flags.file, {
+        print: (text) =>
+          void environment.stderr.write(`${text}
+`),
+        modules: await WorkingTreeModules.make(environment, command, path, {}),
       });
       const tasks = wantedTasks(normalized, flags.task ?? []);
       await using server = await startServer(environment, dataRoot(environment, globalFlags(command)));
