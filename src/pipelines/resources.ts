@@ -30,4 +30,5 @@ export const POD_ANNOTATIONS = {
   sequential: 'dispatch.dev/sequential',
   continueOnFailure: 'dispatch.dev/continue-on-failure',
   keepVolumes: 'dispatch.dev/keep-volumes',
+  stepResults: 'dispatch.dev/step-results',
 } as const;

@@ -10,6 +10,7 @@ import { ForgeRepositories, type ForgeRepository, Git, GitHttp, Mirrors, PushSpo
 import type { DataDir } from './data-dir.ts';
 import { ForgeService } from './forge-service.ts';
 import { gitAccess } from './git-access.ts';
+import { gitResolver } from './git-resolver.ts';
 import type { ImageService } from './image-service.ts';
 import type { ServicePart } from './local-services.ts';
 import { RunService } from './run-service.ts';
@@ -66,14 +67,15 @@ export class Delivery implements AsyncDisposable {
     this.forge = new ForgeRepositories(dirs.git, git);
     this.artifacts = new ArtifactStore(join(dirs.root, 'artifacts'), client);
     const shared = { client, informers, log, now, events };
+    const mirrors = new Mirrors(join(dirs.root, 'mirrors'), git);
     this.#engine = new PipelineEngine(
       { ...shared, files: new VolumeReader(dirs.pods), logsDir: join(dirs.logs, 'runs') },
-      { http: httpResolver(fetch) },
+      { http: httpResolver(fetch), git: gitResolver(mirrors) },
     );
     const context: CiContext = {
       ...shared,
       fetch,
-      mirrors: new Mirrors(join(dirs.root, 'mirrors'), git),
+      mirrors,
       forge: this.forge,
       renderer: this.#renderer,
       images: STEP_IMAGES,

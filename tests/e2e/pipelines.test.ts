@@ -482,6 +482,52 @@ spec: {pipelineRef: {name: greeting}, params: [{name: who, value: you}]}
     assert.match(text, /plain \*\*\*[\s\S]*split \*\*\*/);
   });
 
+  test('results of steps reach later steps and the task; a step that takes too long is ended', async () => {
+    const [results, late] = await Promise.all([
+      run('steps', {
+        results: [{ name: 'last', value: '$(tasks.t.results.last)' }],
+        tasks: [
+          {
+            name: 't',
+            taskSpec: {
+              results: [{ name: 'last', value: '$(steps.second.results.out)' }],
+              steps: [
+                {
+                  name: 'first',
+                  image: SHELL,
+                  results: [{ name: 'out' }],
+                  script: 'printf one > $(step.results.out.path)',
+                },
+                {
+                  name: 'second',
+                  image: SHELL,
+                  results: [{ name: 'out' }],
+                  env: [{ name: 'BEFORE', value: '$(steps.first.results.out)' }],
+                  args: ['$(steps.first.results.out)'],
+                  script: 'printf "$BEFORE-$1" > $(step.results.out.path)',
+                },
+              ],
+            },
+          },
+        ],
+      }),
+      run('late-step', {
+        tasks: [
+          {
+            name: 't',
+            taskSpec: { steps: [{ name: 's', image: SHELL, script: 'sleep 60', timeout: '1s' }] },
+          },
+        ],
+      }),
+    ]);
+    assert.deepEqual(results.results, [{ name: 'last', value: 'one-one' }], results.conditions[0]?.message);
+    assert.equal(late.conditions[0]?.reason, 'Failed');
+    assert.match(
+      await dispatch.ok('get', 'taskrun', 'late-step-t', '-o', 'jsonpath={.status.conditions[0].message}'),
+      /exceeded its timeout of 1s/,
+    );
+  });
+
   test('files of a step that lead out of its volumes are not read', async () => {
     const status = await run('links', {
       results: [{ name: 'r', value: '$(tasks.a.results.r)' }],

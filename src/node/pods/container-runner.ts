@@ -15,6 +15,7 @@ import { environmentOf, expand, type ValueSource } from './environment.ts';
 import type { ImageSource, ReadyImage } from './images.ts';
 import { PodProblem } from './problem.ts';
 import { securityOf } from './security.ts';
+import { withStepResults } from './step-results.ts';
 
 export interface RunnerOptions {
   runtime: Runtime;
@@ -75,7 +76,8 @@ export class ContainerRunner {
     const attempt = track.attempts;
     const { config } = image;
     const dir = this.dirOf(pod, container.name, attempt);
-    const env = await environmentOf(pod, container, config.Env ?? [], this.#options.values);
+    const own = await withStepResults(pod, container, surroundings.volumes);
+    const env = await environmentOf(pod, own, config.Env ?? [], this.#options.values);
     if (pod.spec.hostNetwork) {
       env['KUBERNETES_SERVICE_HOST'] = this.#options.hostApi.host;
       env['KUBERNETES_SERVICE_PORT'] = String(this.#options.hostApi.port);
@@ -97,7 +99,7 @@ export class ContainerRunner {
       name: container.name,
       attempt,
       image: { layers: [image.rootfs], reference: image.reference },
-      argv: argvOf(container, config, env),
+      argv: argvOf(own, config, env),
       env,
       cwd: container.workingDir || config.WorkingDir || '/',
       ...security,

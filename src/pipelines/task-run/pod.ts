@@ -69,6 +69,7 @@ export function podOf(run: TaskRun, parts: PodParts): Pod {
         ...userAnnotations(run),
         [POD_ANNOTATIONS.sequential]: 'true',
         [POD_ANNOTATIONS.keepVolumes]: 'true',
+        [POD_ANNOTATIONS.stepResults]: STEPS_VOLUME,
         ...(tolerant.length > 0 && { [POD_ANNOTATIONS.continueOnFailure]: tolerant.join(',') }),
         ...Object.fromEntries([...scripts].map(([name, text]) => [`${SCRIPT_ANNOTATION}${name}`, text])),
       },

@@ -16,9 +16,9 @@ import { RunProblem } from '../params.ts';
 import type { References } from '../resolve/resolver.ts';
 import { POD_ANNOTATIONS, TASK_RUNS } from '../resources.ts';
 import { commitStatus, outcomeOf, succeeded } from '../run-status.ts';
-import type { TaskRun, TaskRunStatus, TaskSpec } from '../types.ts';
+import type { StepState, TaskRun, TaskRunStatus, TaskSpec } from '../types.ts';
 import { makeCredentials } from './credentials.ts';
-import { podNameOf, podOf } from './pod.ts';
+import { podNameOf, podOf, stepNames } from './pod.ts';
 import { stepStates, verdictOf } from './pod-status.ts';
 import { prepareTask } from './prepare.ts';
 import { collectResults } from './results.ts';
@@ -27,6 +27,7 @@ import { taskSpecOf } from './task-spec.ts';
 const DEFAULT_TIMEOUT_MS = 3_600_000;
 /** How often work that this platform has lost is run again. */
 const MAX_LOST = 3;
+const NEVER = Number.POSITIVE_INFINITY;
 
 type Status = TaskRunStatus & { lostPods?: number };
 
@@ -88,39 +89,53 @@ export class TaskRunController {
           { retry: true },
         );
       const spec = await taskSpecOf(run, status, this.#deps.references, signal);
-      await this.#advance(run, { ...status, taskSpec: spec });
-      return Number.isFinite(wait) ? { result: 'requeueAfter', ms: Math.max(10, wait) } : DONE;
+      const stepWait = await this.#advance(run, { ...status, taskSpec: spec });
+      const next = Math.min(wait, stepWait);
+      return Number.isFinite(next) ? { result: 'requeueAfter', ms: Math.max(10, next) } : DONE;
     } catch (error) {
       if (error instanceof RunProblem) return this.#fail(run, status, error, { retry: false });
       throw error;
     }
   }
 
-  async #advance(run: TaskRun, status: Status): Promise<void> {
+  /** Gives the time until a step has to have ended. */
+  async #advance(run: TaskRun, status: Status): Promise<number> {
     const { client } = this.#context;
     const prepared = prepareTask(run, status.taskSpec as TaskSpec);
     const podName = podNameOf(run, status.retriesStatus?.length ?? 0, status.lostPods ?? 0);
     let pod = this.#pods.get(run.metadata.namespace ?? '', podName);
     if (pod === undefined) {
-      if (status.podName === podName && !(await this.#isThere(run, podName))) return this.#again(run, status);
+      if (status.podName === podName && !(await this.#isThere(run, podName))) {
+        await this.#again(run, status);
+        return NEVER;
+      }
       const credentials = await makeCredentials(client, run);
       pod = await this.#create(podOf(run, { ...prepared, podName, credentials }), run);
-      if (pod === undefined) return;
+      if (pod === undefined) return NEVER;
     }
     const verdict = verdictOf(pod, prepared.spec, run.metadata.name ?? '');
     const next: Status = { ...status, podName, ...stepStates(pod, prepared.spec) };
     switch (verdict.state) {
       case 'pending':
-      case 'running':
+      case 'running': {
+        const late = stepDeadline(next.steps ?? [], prepared.spec, this.#context.now());
+        if (late !== undefined && late.left <= 0) {
+          const why = `"step-${late.step}" exited because it has exceeded its timeout of ${late.timeout}`;
+          await this.#fail(run, next, new RunProblem('Failed', why), { retry: true });
+          return NEVER;
+        }
         await this.#commit(run, next, succeeded('Unknown', verdict.reason, verdict.message));
-        return;
+        return late?.left ?? NEVER;
+      }
       case 'lost':
-        return this.#again(run, next);
+        await this.#again(run, next);
+        return NEVER;
       case 'failed':
         await this.#fail(run, next, new RunProblem(verdict.reason, verdict.message), { retry: true });
-        return;
+        return NEVER;
       case 'succeeded':
-        return this.#succeed(run, next, pod, prepared.spec);
+        await this.#succeed(run, next, pod, prepared.spec);
+        return NEVER;
     }
   }
 
@@ -292,4 +307,20 @@ function timeoutOf(run: TaskRun): number {
   return run.spec.timeout === undefined
     ? DEFAULT_TIMEOUT_MS
     : (parseDuration(run.spec.timeout) ?? DEFAULT_TIMEOUT_MS);
+}
+
+/** The step that runs now, with the time that it has left, where it has a limit. */
+function stepDeadline(
+  states: readonly StepState[],
+  spec: TaskSpec,
+  now: number,
+): { step: string; timeout: string; left: number } | undefined {
+  const names = stepNames(spec);
+  for (const [at, { timeout }] of (spec.steps ?? []).entries()) {
+    const startedAt = states.find((item) => item.name === names[at])?.running?.startedAt;
+    const limit = timeout === undefined ? undefined : parseDuration(timeout);
+    if (timeout === undefined || startedAt === undefined || !limit) continue;
+    return { step: names[at]!, timeout, left: Date.parse(startedAt) + limit - now };
+  }
+  return undefined;
 }

@@ -16,6 +16,7 @@ import { EmbeddedServer, STEP_IMAGES, UserError, WEB_URL } from '../../../server
 import { dataRoot, type Environment, globalFlags, packageVersion } from '../../environment.ts';
 import { examples, repeated } from '../../help.ts';
 import { createLogger } from '../../logger.ts';
+import { LiveView } from './live-view.ts';
 import { logLines, paint, printLogs } from './log-lines.ts';
 import { WorkingTreeModules } from './modules.ts';
 import { renderFile } from './render-pipeline.ts';
@@ -174,7 +175,10 @@ async function runTasks(
     }),
   );
   const stop = stopSignal(client, name);
-  await printLogs(environment, logLines(client, { namespace: NAMESPACE, run: name, follow: true }));
+  const lines = logLines(client, { namespace: NAMESPACE, run: name, follow: true });
+  if (environment.stdout.isTTY)
+    await new LiveView(environment).follow(client, { namespace: NAMESPACE, run: name }, lines);
+  else await printLogs(environment, lines);
   stop[Symbol.dispose]();
   return summarise(environment, client, name);
 }
