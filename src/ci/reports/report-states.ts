@@ -58,10 +58,9 @@ export function outcomeOf(run: Run | undefined): 'success' | 'failure' | 'cancel
 
 /** The states that are still to be told, in their order: none is left out, none is told twice. */
 export function missingStates(told: string | undefined, wanted: StatusState): StatusState[] {
-  if (told === wanted || (told !== undefined && !ORDER.includes(told as StatusState))) return [];
-  const sequence = [...ORDER, wanted].slice(
-    0,
-    ORDER.includes(wanted) ? ORDER.indexOf(wanted) + 1 : ORDER.length + 1,
-  );
-  return sequence.slice(told === undefined ? 0 : sequence.indexOf(told as StatusState) + 1);
+  const rank = (state: string): number =>
+    ORDER.includes(state as StatusState) ? ORDER.indexOf(state as StatusState) : ORDER.length;
+  const toldRank = told === undefined ? -1 : rank(told);
+  // It only goes forward, and what has ended stays ended.
+  return [...ORDER.slice(0, rank(wanted)), wanted].filter((state) => rank(state) > toldRank);
 }

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ForgeRepositories } from './forge/repositories.ts';
+import { Git, isSafeRevision, withoutCredentials } from './git.ts';
+import { Mirrors } from './mirror.ts';
+import { repositoryOf } from './providers/connect.ts';
+
+test('nothing that git would take for an option or a path gets through', async () => {
+  for (const text of ['--upload-pack=x', '-x', 'a..b', 'a b', '', 'x'.repeat(300), 'a\nb'])
+    assert.equal(isSafeRevision(text), false, text);
+  for (const text of ['main', 'v1.2.3', 'feature/x', 'a1b2c3', 'HEAD~1'])
+    assert.equal(isSafeRevision(text), true, text);
+  const dir = await mkdtemp(join(tmpdir(), 'dispatch-git-'));
+  try {
+    const git = new Git(process.env['PATH'] ?? '');
+    const forge = new ForgeRepositories(dir, git);
+    for (const name of ['../x', 'a/b', '.hidden', 'a..b', '-x', 'x.git', ''])
+      assert.throws(() => forge.pathOf({ owner: 'default', name }), /cannot be part/, name);
+    await forge.create({ owner: 'default', name: 'real' });
+    const remote = { url: forge.pathOf({ owner: 'default', name: 'real' }), credentials: undefined };
+    const mirrors = new Mirrors(join(dir, 'mirrors'), git);
+    await assert.rejects(mirrors.resolve(remote, '--upload-pack=touch /tmp/x'), /is no revision/);
+    await assert.rejects(mirrors.resolve({ url: '--upload-pack=touch', credentials: undefined }, 'main'));
+    await assert.rejects(
+      mirrors.resolve({ url: 'ext::sh -c true', credentials: undefined }, 'main'),
+      /transport 'ext' not allowed/,
+    );
+    await assert.rejects(mirrors.fileAt(remote, '-x', 'f'), /is no commit/);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test('messages carry no credentials, and URLs give the name of their repository', () => {
+  assert.equal(
+    withoutCredentials('fatal: https://ada:secret@example.com/x.git is gone'),
+    'fatal: https://example.com/x.git is gone',
+  );
+  for (const url of [
+    'https://github.com/team/app.git',
+    'https://github.com/team/app',
+    'git@github.com:team/app.git',
+    'https://bitbucket.example.com/scm/team/app.git',
+    'http://127.0.0.1:8081/dispatch/git/team/app.git',
+  ])
+    assert.equal(repositoryOf(url), 'team/app', url);
+  assert.equal(repositoryOf('https://gitlab.com/group/sub/app.git'), 'group/sub/app');
+  assert.equal(repositoryOf('nonsense'), undefined);
+});
