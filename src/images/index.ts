@@ -1,6 +1,7 @@
 export { buildImage } from './builder/build.ts';
 export {
   BuildError,
+  type BuildNetwork,
   type BuildOptions,
   type LayerPart,
   type RunMount,

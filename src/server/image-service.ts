@@ -3,6 +3,7 @@ import { isAbsolute, join } from 'node:path';
 import type { ApiRequest, Reply, RequestInfo } from '../apiserver/index.ts';
 import {
   BuildError,
+  type BuildNetwork,
   buildImage,
   type BuiltinImages,
   formatReference,
@@ -48,7 +49,7 @@ export interface BuildRequest {
   labels?: Record<string, string>;
   secrets?: Record<string, { path?: string; value?: string }>;
   noCache?: boolean;
-  network?: 'host' | 'none';
+  network?: BuildNetwork;
   push?: boolean;
   output?: { type: 'tar' | 'oci'; path: string };
   outputs?: { type: 'tar' | 'oci'; path: string }[];
@@ -182,7 +183,7 @@ export class ImageService implements ServicePart {
       labels: request.labels ?? {},
       secrets: request.secrets ?? {},
       noCache: request.noCache === true,
-      network: request.network ?? 'host',
+      network: request.network ?? 'default',
       arch: process.arch,
       owners: process.getuid?.() === 0,
       onOutput: say,

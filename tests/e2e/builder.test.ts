@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
@@ -270,3 +272,35 @@ function contents(from: string[], except: RegExp | undefined): string[] {
         ),
     );
 }
+
+test(
+  'programs of a build reach what pods do, nothing where they are told so, and never what trusts this machine',
+  { skip: SKIP_SANDBOX },
+  async () => {
+    const trusting = createServer((_, response) => response.end('trusted'));
+    await new Promise<void>((resolve) => trusting.listen(0, '127.0.0.1', resolve));
+    await using dispatch = await Dispatch.make();
+    try {
+      await dispatch.up();
+      const { port } = trusting.address() as AddressInfo;
+      const dir = join(dispatch.home, 'network');
+      await mkdir(dir);
+      const ask = (url: string): string =>
+        `fetch('${url}',{signal:AbortSignal.timeout(4000)}).then(async r=>console.log('reached',(await r.text()).trim()),()=>console.log('refused'))`;
+      const build = async (url: string, ...flags: string[]): Promise<string> => {
+        await writeFile(
+          join(dir, 'Dockerfile'),
+          `FROM dispatch.local/node\nRUN ["node", "-e", ${JSON.stringify(ask(url))}]\n`,
+        );
+        return (await dispatch.run('image', 'build', '--no-cache', ...flags, dir)).stderr;
+      };
+      const web = 'http://dispatch.dispatch-system.svc/nothing';
+      assert.match(await build(web), /reached There is nothing here/);
+      assert.match(await build(web, '--network', 'none'), /refused/);
+      assert.match(await build(`http://127.0.0.1:${port}/`), /refused/);
+      assert.match(await build(`http://127.0.0.1:${port}/`, '--network', 'host'), /reached trusted/);
+    } finally {
+      trusting.close();
+    }
+  },
+);

@@ -114,7 +114,7 @@ function registerBuild(image: Command, environment: Environment): void {
     .option('--label <name=value>', 'labels for the image', repeated, [])
     .option('--secret <id=…,src=…>', 'secrets for RUN --mount=type=secret', repeated, [])
     .option('--no-cache', 'build every step anew')
-    .option('--network <mode>', 'host or none')
+    .option('--network <mode>', 'what RUN reaches: default (as pods do), host or none')
     .option('--push', 'send the image to the registries of its names')
     .option('--output-file <type=path>', 'also write it as "tar=PATH" or as an OCI layout "oci=PATH"')
     .addHelpText(

@@ -24,7 +24,7 @@ export interface RunRequest {
   cwd: string;
   user: string;
   mounts: RunMount[];
-  network: 'host' | 'none';
+  network: BuildNetwork;
 }
 
 /** One file of a layer as the kernel keeps it. */
@@ -67,13 +67,16 @@ export interface BuildOptions {
   labels: Record<string, string>;
   secrets: Record<string, { path?: string; value?: string }>;
   noCache: boolean;
-  network: 'host' | 'none';
+  network: BuildNetwork;
   arch: string;
   /** Whether files can be given to their owners. */
   owners: boolean;
   onOutput: (text: string) => void;
   signal: AbortSignal;
 }
+
+/** What programs of a build reach: what pods do, what this machine itself does, or nothing. */
+export type BuildNetwork = 'default' | 'host' | 'none';
 
 export class BuildError extends Error {
   constructor(message: string, cause?: unknown) {

@@ -7,6 +7,7 @@ import type { Mount, Runtime } from '../runtime/runtime.ts';
 
 const SIGKILL = 9;
 const RESOLV = '/etc/resolv.conf';
+const NAMES = 'search svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n';
 const HOSTS = '127.0.0.1\tlocalhost\n::1\tlocalhost\n';
 
 /** Runs the programs of image builds in sandboxes, each in a pod of its own that nobody else sees. */
@@ -40,7 +41,10 @@ export class SandboxStepRunner implements StepRunner {
       name: podUid,
       hostname: 'build',
       hostNetwork,
+      isolated: request.network === 'none',
     });
+    const resolv = join(request.dir, 'resolv.conf');
+    await writeFile(resolv, request.network === 'none' ? '' : NAMES);
     const kill = (): void => void this.#runtime.kill(id, SIGKILL).catch(() => {});
     signal.addEventListener('abort', kill);
     try {
@@ -66,7 +70,7 @@ export class SandboxStepRunner implements StepRunner {
         mounts: [
           ...request.mounts.map(mountOf),
           { type: 'bind', source: hosts, target: '/etc/hosts', readOnly: true },
-          { type: 'bind', source: RESOLV, target: '/etc/resolv.conf', readOnly: true },
+          { type: 'bind', source: hostNetwork ? RESOLV : resolv, target: '/etc/resolv.conf', readOnly: true },
         ],
         dir: request.dir,
         log,

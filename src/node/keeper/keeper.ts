@@ -168,7 +168,7 @@ export class Keeper {
         containers: this.#containers.list().filter((record) => mine(record.podUid)),
       };
     },
-    createPod: ({ uid, hostname }) => this.#createPod(uid, hostname),
+    createPod: ({ uid, hostname, isolated }) => this.#createPod(uid, hostname, isolated === true),
     removePod: async ({ uid }) => {
       await this.#containers.killPod(uid);
       this.#containers.forgetPod(uid);
@@ -217,10 +217,10 @@ export class Keeper {
     },
   };
 
-  #createPod(uid: string, hostname: string): PodRecord {
+  #createPod(uid: string, hostname: string, isolated: boolean): PodRecord {
     let pod = this.#pods.get(uid);
     if (pod === undefined) {
-      pod = { ...this.#network.create(hostname), uid, mounts: [] };
+      pod = { ...this.#network.create(hostname, isolated), uid, mounts: [] };
       this.#pods.set(uid, pod);
     }
     return { uid, ip: pod.ip };

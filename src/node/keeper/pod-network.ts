@@ -38,9 +38,18 @@ export class PodNetwork {
     this.#bridge = options.hostNetwork ? undefined : makeBridge(sys);
   }
 
-  create(hostname: string): PodNamespaces {
+  /** `isolated` leaves the cable out. */
+  create(hostname: string, isolated: boolean): PodNamespaces {
     if (this.#bridge === undefined)
       return { ...this.#unshared(hostname, 0), net: undefined, ip: this.#hostAddress };
+    if (isolated) {
+      const alone = this.#unshared(hostname, CLONE.NEWNET);
+      this.within(alone, () => {
+        using netlink = new Netlink(this.#sys);
+        netlink.setUp(LOOPBACK_INDEX);
+      });
+      return { ...alone, ip: '127.0.0.1' };
+    }
     const ip = this.#address();
     const made = this.#unshared(hostname, CLONE.NEWNET);
     try {

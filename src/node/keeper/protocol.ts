@@ -29,7 +29,7 @@ export interface DialOpening {
 }
 
 /** Raised with every change that an older end would misunderstand. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Frames of commands and attachments: one byte of kind, four of length, then the bytes. */
 export const FRAME = { STDIN: 0, STDOUT: 1, STDERR: 2, RESIZE: 3, END: 4, STDIN_END: 5 } as const;
@@ -95,7 +95,7 @@ export interface NameEntry {
 export interface Methods {
   hello: { params: object; result: KeeperInfo };
   list: { params: { podUid?: string }; result: { pods: PodRecord[]; containers: ContainerState[] } };
-  createPod: { params: { uid: string; hostname: string }; result: PodRecord };
+  createPod: { params: { uid: string; hostname: string; isolated?: boolean }; result: PodRecord };
   removePod: { params: { uid: string }; result: object };
   start: { params: StartContainer; result: ContainerState };
   kill: { params: { id: string; signal: number }; result: object };

@@ -10,6 +10,8 @@ export interface PodSandbox {
   name: string;
   hostname: string;
   hostNetwork: boolean;
+  /** It has no network but its own loopback. */
+  isolated?: boolean;
 }
 
 export type Mount =

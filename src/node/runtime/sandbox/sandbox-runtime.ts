@@ -91,7 +91,11 @@ export class SandboxRuntime implements Runtime {
   async createPod(pod: PodSandbox): Promise<{ ip: string }> {
     if (pod.hostNetwork) this.#hostPods.add(pod.uid);
     const keeper = await this.#of(pod.uid);
-    return keeper.call('createPod', { uid: pod.uid, hostname: pod.hostname });
+    return keeper.call('createPod', {
+      uid: pod.uid,
+      hostname: pod.hostname,
+      ...(pod.isolated && { isolated: true }),
+    });
   }
 
   async removePod(uid: string): Promise<void> {
