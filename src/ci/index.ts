@@ -15,3 +15,4 @@ export {
   REPOSITORIES,
   type Repository,
 } from './resources.ts';
+export { UNTRUSTED } from './builds/untrusted.ts';

@@ -1,8 +1,16 @@
 import { join } from 'node:path';
 import { KINDS, toDefinition } from '../api/index.ts';
-import { ArtifactStore, type CiContext, ciControllers, EventSink } from '../ci/index.ts';
+import { ArtifactStore, type CiContext, ciControllers, EventSink, UNTRUSTED } from '../ci/index.ts';
 import { DispatchfileRenderer } from '../dispatchfile/index.ts';
-import type { EventRecorder, Informers, KubeClient, KubeObject, Logger } from '../kube/index.ts';
+import {
+  type EventRecorder,
+  type Informers,
+  type KubeClient,
+  type KubeObject,
+  type Logger,
+  type Pod,
+  PODS,
+} from '../kube/index.ts';
 import type { ServedProgram } from '../node/index.ts';
 import { VolumeReader } from '../node/index.ts';
 import { httpResolver, PipelineEngine, tektonDefinitions } from '../pipelines/index.ts';
@@ -15,7 +23,7 @@ import type { ImageService } from './image-service.ts';
 import type { ServicePart } from './local-services.ts';
 import { RunService } from './run-service.ts';
 import { artifacts } from './served/artifacts.ts';
-import { kaniko } from './served/kaniko.ts';
+import { kaniko, type MayPush } from './served/kaniko.ts';
 import type { TokenAccess } from './token-access.ts';
 import { WEB_URL, type WebServer } from './web-server.ts';
 
@@ -147,9 +155,17 @@ export class Delivery implements AsyncDisposable {
 
   /** What this process does in the place of a container with an image of that name. */
   program = (image: string): ServedProgram | undefined => {
-    if (KANIKO.test(image)) return kaniko(this.#options.images);
+    if (KANIKO.test(image)) return kaniko(this.#options.images, this.#mayPush);
     if (ARTIFACTS.test(image)) return artifacts(() => this.artifacts);
     return undefined;
+  };
+
+  /** Pods push to the repositories of their namespace. What code of strangers builds goes nowhere. */
+  readonly #mayPush: MayPush = async ({ namespace, name }, image) => {
+    const pod = await this.#options.client.get<Pod>(PODS, namespace, name);
+    if (pod.spec.serviceAccountName === UNTRUSTED) return false;
+    const owner = this.#options.images().ownerOf(image);
+    return owner === undefined || owner === namespace;
   };
 
   async [Symbol.asyncDispose](): Promise<void> {

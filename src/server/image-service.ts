@@ -150,6 +150,15 @@ export class ImageService implements ServicePart {
     return pullImage(reference, { client: this.#client, images, keychain, arch: process.arch, signal });
   }
 
+  /** The namespace that an image of this server belongs to; undefined for images of other registries. */
+  ownerOf(name: string): string | undefined {
+    const { images } = this.#options;
+    const reference = images.canonical(parseReference(name));
+    if (reference.host !== OWN_HOST) return undefined;
+    const slash = reference.repository.indexOf('/');
+    return slash < 0 ? 'default' : reference.repository.slice(0, slash);
+  }
+
   /** Builds for whoever is allowed to: that has been asked before. */
   async build(
     request: BuildRequest,

@@ -170,7 +170,7 @@ export class ScmDouble implements AsyncDisposable {
     body: Record<string, unknown>,
   ): { status?: number; value: unknown } | undefined {
     const rest = path.replace(/^\/(api\/v[134]|2\.0|rest)/, '');
-    if (rest === '/user' || /\/users\/ada$/.test(rest))
+    if (rest === '/user' || /^\/api\/1\.0\/users\/ada$/.test(rest))
       return { value: { login: 'ada', username: 'ada', name: 'ada' } };
     if (/\/hooks$|\/webhooks$/.test(rest))
       return method === 'POST' ? this.#makeHook(body) : { value: this.#listHooks() };

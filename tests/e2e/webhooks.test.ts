@@ -190,6 +190,45 @@ suite('webhooks of providers', { skip: SKIP_SANDBOX, concurrency: 3 }, () => {
     assert.equal(await dispatch.ok('get', 'serviceaccount', account, '-o', 'jsonpath={.secrets}'), '');
   });
 
+  test('code of strangers gets no Secret by its name, and pushes no image; strangers start no tasks by comments', async () => {
+    await using double = await ScmDouble.start('github');
+    double.commit({ Dispatchfile: PIPELINE });
+    await connect(double, 'greedy');
+    const evil = `#!yaml
+task:
+  steal: {steps: [{name: s, image: dispatch.local/shell, command: [env], env: [{name: T, valueFrom: {secretKeyRef: {name: greedy-scm-github, key: password}}}]}]}
+actions: [{tasks: [steal], on: {pull_request: {}}}]
+`;
+    const push = `#!yaml
+task:
+  push: {steps: [{name: s, image: gcr.io/kaniko-project/executor, args: [--destination=registry.dispatch.local/default/app:main, --context=/workspace]}]}
+actions: [{tasks: [push], on: {pull_request: {}}}]
+`;
+    for (const [text, expected] of [
+      [evil, /It asks for a Secret, which pull requests from other repositories never get/],
+      [push, /Failed: 1/],
+    ] as const) {
+      const commit = double.commit({ Dispatchfile: text }, 'feature');
+      double.pull = { commit, before: '', isFork: true };
+      await double.deliver('pull', { commit, before: '', isFork: true, author: 'mallory' });
+      await endOf('greedy', (item) => item.spec.event.commit === commit);
+      await double.deliver('comment', { commit, before: '', author: 'ada', text: `/ok-to-test ${commit}` });
+      await eventually(async () => {
+        const build = (await buildsOf('greedy')).find((item) => item.spec.event.commit === commit);
+        assert.equal(build?.status?.phase, 'Failed');
+        assert.match(build?.status?.message ?? '', expected);
+      });
+    }
+    await double.deliver('comment', { commit: '', before: '', author: 'mallory', text: '/deploy' });
+    await eventually(async () =>
+      assert.ok(
+        (await buildsOf('greedy')).some((item) =>
+          /mallory may not start tasks/.test(item.status?.message ?? ''),
+        ),
+      ),
+    );
+  });
+
   test('a provider that is down hears of everything once it is back, in order and once', async () => {
     await using double = await ScmDouble.start('gitlab');
     const commit = double.commit({ Dispatchfile: PIPELINE });

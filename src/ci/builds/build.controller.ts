@@ -38,9 +38,9 @@ import {
   type Run,
 } from '../resources.ts';
 import { runName } from './names.ts';
+import { forbiddenIn, UNTRUSTED } from './untrusted.ts';
 
 const BY_LINE = 'line';
-const UNTRUSTED = 'dispatch-untrusted';
 const APPROVAL = 'ok-to-test';
 const MAX_MESSAGE = 16 * 1024;
 
@@ -177,6 +177,8 @@ export class BuildController {
       await this.#approve(build, request.commit);
       throw new Verdict('Ignored', `${event.author} lets it run.`);
     }
+    if (!(await api.mayWrite(fullName, event.author ?? '')))
+      throw new Verdict('Ignored', `${event.author} may not start tasks here.`);
     return { ...event, ...request, type: 'comment', body: event.body ?? '', author: event.author ?? '' };
   }
 
@@ -331,6 +333,12 @@ export class BuildController {
       timeout: repository.spec.timeout ?? '1h',
       podTemplate: await this.#podTemplate(repository),
     });
+    const asked = trusted ? undefined : forbiddenIn(object);
+    if (asked !== undefined)
+      throw new Verdict(
+        'Failed',
+        `It asks for ${asked}, which pull requests from other repositories never get.`,
+      );
     object.metadata.ownerReferences = [
       { apiVersion: build.apiVersion, kind: build.kind, name, uid: build.metadata.uid ?? '' },
     ];

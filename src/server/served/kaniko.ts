@@ -29,13 +29,22 @@ const SWITCHES = [
 const SHORT = { c: 'context', d: 'destination', f: 'dockerfile', v: 'verbosity' };
 const MAX_BYTES = 4 * 1024 * 1024;
 
+/** Whether a pod may put an image under a name. */
+export type MayPush = (pod: { namespace: string; name: string }, image: string) => Promise<boolean>;
+
 /** What kaniko's executor does, with its flags, done by the builder of this process. */
-export function kaniko(images: () => ImageService): ServedProgram {
+export function kaniko(images: () => ImageService, mayPush: MayPush): ServedProgram {
   return async (call) => {
     const flags = new Flags(call.argv.slice(1), { switches: SWITCHES, short: SHORT });
     const destinations = flags.all('destination').map((text) => text.replace(/^https?:\/\//, ''));
     if (destinations.length === 0 && !flags.has('no-push'))
       throw new Error('you must provide --destination, or use --no-push');
+    if (!flags.has('no-push'))
+      for (const name of destinations)
+        if (!(await mayPush(call.pod, name)))
+          throw new Error(
+            `this step may not push ${name}: images of this server belong to the namespace that their name begins with`,
+          );
     const contextDir = await contextOf(flags, call);
     const dockerfile = await dockerfileOf(flags, call);
     const credentials = await credentialsOf(call);
