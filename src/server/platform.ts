@@ -32,7 +32,7 @@ import {
   TaintEviction,
   whyNoSandbox,
 } from '../node/index.ts';
-import { DEFAULT_CLASS, workloadControllers } from '../workloads/index.ts';
+import { DEFAULT_CLASS, type WorkloadContext, workloadControllers } from '../workloads/index.ts';
 import type { DataDir } from './data-dir.ts';
 import { Delivery, deliveryDefinitions } from './delivery.ts';
 import { ImageService } from './image-service.ts';
@@ -71,150 +71,249 @@ const API_ADDRESS = '10.96.0.1';
 const MEMORY_DIR = '/dev/shm';
 const PRODUCT = fileURLToPath(new URL('../../', import.meta.url));
 
+/** What every part of the platform stands on. */
+interface Base {
+  api: ApiServer;
+  options: PlatformOptions;
+  client: KubeClient;
+  informers: Informers;
+  access: TokenAccess;
+  images: ImageStore;
+  apiPort: number;
+  hostIp: string;
+  /** Parts that others reach only once everything is there. */
+  late: { images?: ImageService; gateway?: Gateway };
+}
+
 /** Everything that runs workloads on this machine, around an API that is already there. */
 export class Platform implements AsyncDisposable {
-  readonly images: ImageStore;
   readonly delivery: Delivery;
   readonly gateway: Gateway;
   readonly registryPort: number;
-  readonly #registry: Registry;
   /** Why no containers run here, where that is so. */
   readonly problem: string | undefined;
-  readonly #runtime: Runtime;
-  readonly #stopping: AbortController;
   readonly #agent: NodeAgent;
-  readonly #work: Promise<unknown>;
-  readonly #web: WebServer;
+  readonly #opened: AsyncDisposableStack;
 
   private constructor(parts: {
-    images: ImageStore;
     delivery: Delivery;
     gateway: Gateway;
-    registry: Registry;
     registryPort: number;
-    runtime: Runtime;
     problem: string | undefined;
-    stopping: AbortController;
     agent: NodeAgent;
-    work: Promise<unknown>;
-    web: WebServer;
+    opened: AsyncDisposableStack;
   }) {
-    this.images = parts.images;
     this.delivery = parts.delivery;
     this.gateway = parts.gateway;
-    this.#registry = parts.registry;
     this.registryPort = parts.registryPort;
-    this.#runtime = parts.runtime;
     this.problem = parts.problem;
-    this.#stopping = parts.stopping;
     this.#agent = parts.agent;
-    this.#work = parts.work;
-    this.#web = parts.web;
+    this.#opened = parts.opened;
   }
 
+  /** What was opened before something failed is closed again. */
   static async start(api: ApiServer, options: PlatformOptions): Promise<Platform> {
-    const { dirs, log, now } = options;
+    await using opened = new AsyncDisposableStack();
     const stopping = new AbortController();
     const { signal } = stopping;
-    const client = new KubeClient(new InProcessTransport(api.core, ADMIN), 'dispatch');
-    const informers = new Informers(client, log);
-    const apiPort = Number(new URL(api.url).port);
-    const hostIp = hostAddress();
-    await installDefinitions(client, [...gatewayDefinitions(), ...deliveryDefinitions()]);
-    const images = await openImages(options);
-    const access = new TokenAccess(client, now);
-    const context = {
-      client,
-      informers,
-      log,
-      now,
-      events: (component: string) => new EventRecorder(client, component, log, now),
-    };
-    const delivery = new Delivery({
-      ...context,
+    const base = await baseOf(api, options);
+    const front = await openFront(base, opened);
+    const node = await openNode(base, front, opened);
+    const serving = openServing(base, front, node, opened);
+    // Nothing is started any more before the first part is closed.
+    opened.defer(() => stopping.abort());
+    const controllers = controllersOf(base, front, node, serving);
+    serving.usage.start(signal);
+    front.delivery.start(signal);
+    await installStorageClass(base.client);
+    await installWebService(base.client, { hostIp: base.hostIp, port: front.webPort });
+    await node.status.start(signal);
+    await node.agent.start(signal);
+    await base.informers.start(signal);
+    await serving.gateway.start();
+    const work = Promise.all(controllers.map((controller) => controller.run(signal)));
+    opened.defer(async () => {
+      stopping.abort();
+      await work;
+    });
+    return new Platform({
+      ...front,
+      ...serving,
+      agent: node.agent,
+      problem: node.problem,
+      opened: opened.move(),
+    });
+  }
+
+  get pods(): PodRuntime {
+    return this.#agent.runtime;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened.disposeAsync();
+  }
+}
+
+async function baseOf(api: ApiServer, options: PlatformOptions): Promise<Base> {
+  const client = new KubeClient(new InProcessTransport(api.core, ADMIN), 'dispatch');
+  await installDefinitions(client, [...gatewayDefinitions(), ...deliveryDefinitions()]);
+  return {
+    api,
+    options,
+    client,
+    informers: new Informers(client, options.log),
+    access: new TokenAccess(client, options.now),
+    images: await openImages(options),
+    apiPort: Number(new URL(api.url).port),
+    hostIp: hostAddress(),
+    late: {},
+  };
+}
+
+interface Front {
+  delivery: Delivery;
+  registry: Registry;
+  registryPort: number;
+  webPort: number;
+}
+
+/** What answers from outside of the pods: repositories, webhooks, the registry. */
+async function openFront(base: Base, opened: AsyncDisposableStack): Promise<Front> {
+  const { options, images, hostIp, late, access } = base;
+  const { log, now, dirs, host } = options;
+  const delivery = opened.use(
+    new Delivery({
+      ...contextOf(base),
       dirs,
       access,
       path: options.path,
-      images: () => service,
-      publicUrl: () => `http://${options.host}:${gateway.httpPort}`,
-    });
-    const web = new WebServer((error) => log.error({ err: error }, 'a request could not be answered'));
-    delivery.serveOn(web);
-    const webPort = await web.listen();
-    const registry = new Registry({
+      images: () => late.images!,
+      publicUrl: () => `http://${host}:${late.gateway!.httpPort}`,
+    }),
+  );
+  const web = opened.use(
+    new WebServer((error) => log.error({ err: error }, 'a request could not be answered')),
+  );
+  delivery.serveOn(web);
+  const webPort = await web.listen();
+  const registry = opened.use(
+    new Registry({
       images,
       host: OWN_HOST,
       root: dirs.content,
       authorize: registryAccess(access),
       now,
       onError: (error) => log.error({ err: error }, 'the registry has failed'),
-    });
-    const registryPort = await registry.listen(options.host, options.registryPort);
-    images.ownHosts = ['127.0.0.1', 'localhost', '[::1]', hostIp].map((name) => `${name}:${registryPort}`);
-    const { runtime: below, sandbox, problem } = await startRuntime(options, { apiPort, webPort, hostIp });
-    const runtime = new ServedRuntime(below, delivery.program, now);
-    const nodeStatus = new NodeStatus({
-      client,
-      informers,
-      nodeName: nodeNameOf(hostname()),
-      hostIp,
-      version: options.version,
-      runtime: runtime.name,
-      problem,
-      now,
-      log,
-    });
-    const builtin = new BuiltinImages({
-      images,
-      host: { path: options.path, node: process.execPath, product: PRODUCT },
-      arch: process.arch,
-    });
-    const agent = new NodeAgent({
-      client,
-      informers,
-      runtime,
-      images: new NodeImages({
-        store: images,
-        builtin,
-        pull: podPuller(client, images, options.settings.registry),
-        isServed: (name) => delivery.program(name) !== undefined,
-      }),
-      isOurs: (name) => nodeStatus.isOurs(name),
-      podsDir: dirs.pods,
-      logsDir: join(dirs.logs, 'pods'),
-      secretsDir: secretsDir(dirs),
-      persistentDir: dirs.volumes,
-      hostPathRoots: options.settings.hostPathRoots,
-      allowPrivileged: options.settings.allowPrivileged,
-      hostApi: { host: '127.0.0.1', port: apiPort },
-      hostIp,
-      now,
-      log,
-    });
-    new ServiceTable({
-      informers,
-      api: { address: API_ADDRESS, port: apiPort },
-      hostIp,
-      publish: async (table) => sandbox?.setNetwork(table),
-      log,
-    });
-    const service: ImageService = new ImageService({
-      images,
+    }),
+  );
+  const registryPort = await registry.listen(host, options.registryPort);
+  images.ownHosts = ['127.0.0.1', 'localhost', '[::1]', hostIp].map((name) => `${name}:${registryPort}`);
+  images.onTagged((name, digest) => {
+    const own = name.startsWith(`${OWN_HOST}/`)
+      ? [`${host}:${registryPort}${name.slice(OWN_HOST.length)}`]
+      : [];
+    delivery.imageTagged([name, ...own], digest);
+  });
+  return { delivery, registry, registryPort, webPort };
+}
+
+function contextOf({ client, informers, options }: Base): WorkloadContext {
+  const { log, now } = options;
+  return {
+    client,
+    informers,
+    log,
+    now,
+    events: (component) => new EventRecorder(client, component, log, now),
+  };
+}
+
+interface OwnNode {
+  runtime: Runtime;
+  sandbox: SandboxRuntime | undefined;
+  problem: string | undefined;
+  status: NodeStatus;
+  agent: NodeAgent;
+  builtin: BuiltinImages;
+}
+
+/** The node of this machine, with the runtime that it allows. */
+async function openNode(
+  base: Base,
+  { delivery, webPort }: Front,
+  opened: AsyncDisposableStack,
+): Promise<OwnNode> {
+  const { client, informers, options, images, apiPort, hostIp } = base;
+  const { dirs, log, now, settings } = options;
+  const { runtime: below, sandbox, problem } = await startRuntime(options, { apiPort, webPort, hostIp });
+  const runtime = opened.use(new ServedRuntime(below, delivery.program, now));
+  const shared = { client, informers, hostIp, now, log };
+  const status = new NodeStatus({
+    ...shared,
+    nodeName: nodeNameOf(hostname()),
+    version: options.version,
+    runtime: runtime.name,
+    problem,
+  });
+  const builtin = new BuiltinImages({
+    images,
+    host: { path: options.path, node: process.execPath, product: PRODUCT },
+    arch: process.arch,
+  });
+  const agent = new NodeAgent({
+    ...shared,
+    runtime,
+    images: new NodeImages({
+      store: images,
       builtin,
-      repositories: registry.repositories,
-      runner: new SandboxStepRunner(runtime),
-      settings: options.settings.registry,
-      root: dirs.content,
-      inUse: () => imagesInUse(informers),
-      registry: () => `${options.host}:${registryPort}`,
-      now,
-    });
-    const usage = new UsageMeter({ runtime, informers, requests: () => gateway.metrics(), now });
-    api.core.deps.aggregation.mount(metricsService(usage, informers, now));
-    const gateway: Gateway = new Gateway({
+      pull: podPuller(client, images, settings.registry),
+      isServed: (name) => delivery.program(name) !== undefined,
+    }),
+    isOurs: (name) => status.isOurs(name),
+    podsDir: dirs.pods,
+    logsDir: join(dirs.logs, 'pods'),
+    secretsDir: secretsDir(dirs),
+    persistentDir: dirs.volumes,
+    hostPathRoots: settings.hostPathRoots,
+    allowPrivileged: settings.allowPrivileged,
+    hostApi: { host: '127.0.0.1', port: apiPort },
+  });
+  new ServiceTable({
+    informers,
+    api: { address: API_ADDRESS, port: apiPort },
+    hostIp,
+    publish: async (table) => sandbox?.setNetwork(table),
+    log,
+  });
+  return { runtime, sandbox, problem, status, agent, builtin };
+}
+
+interface Serving {
+  gateway: Gateway;
+  usage: UsageMeter;
+}
+
+/** The gateway, and what the API serves that is no object. */
+function openServing(base: Base, front: Front, node: OwnNode, opened: AsyncDisposableStack): Serving {
+  const { api, client, informers, options, images, hostIp, late } = base;
+  const { dirs, log, now, host } = options;
+  const { runtime, sandbox } = node;
+  late.images = new ImageService({
+    images,
+    builtin: node.builtin,
+    repositories: front.registry.repositories,
+    runner: new SandboxStepRunner(runtime),
+    settings: options.settings.registry,
+    root: dirs.content,
+    inUse: () => imagesInUse(informers),
+    registry: () => `${host}:${front.registryPort}`,
+    now,
+  });
+  const gateway = opened.use(
+    new Gateway({
       client,
       informers,
-      host: options.host,
+      host,
       httpPort: options.httpPort,
       httpsPort: options.httpsPort,
       enterPodNetwork: async () => (sandbox === undefined ? [] : sandbox.enterPodNetwork()),
@@ -225,70 +324,33 @@ export class Platform implements AsyncDisposable {
       hostIp,
       now,
       log,
-    });
-    api.core.deps.aggregation.mount(new RunServices([service, ...delivery.services]));
-    const controllers = [
-      delivery,
-      new Scheduler({ client, informers, now, log }),
-      new TaintEviction({ client, informers, now, log }),
-      ...workloadControllers(context, {
-        volumes: { dir: dirs.volumes, removeFiles: (path) => runtime.removeFiles(path) },
-        metrics: usage,
-      }),
-    ];
-    usage.start(signal);
-    delivery.start(signal);
-    images.onTagged((name, digest) => {
-      const own = name.startsWith(`${OWN_HOST}/`)
-        ? [`${options.host}:${registryPort}${name.slice(OWN_HOST.length)}`]
-        : [];
-      delivery.imageTagged([name, ...own], digest);
-    });
-    runtime.listen({ changed: () => {}, logged: () => {}, lost: () => gateway.networkReplaced() });
-    await installStorageClass(client);
-    await installWebService(client, { hostIp, port: webPort });
-    await nodeStatus.start(signal);
-    await agent.start(signal);
-    await informers.start(signal);
-    try {
-      await gateway.start();
-    } catch (error) {
-      stopping.abort();
-      await gateway[Symbol.asyncDispose]();
-      await registry[Symbol.asyncDispose]();
-      await web[Symbol.asyncDispose]();
-      await runtime[Symbol.asyncDispose]();
-      throw error;
-    }
-    const work = Promise.all(controllers.map((controller) => controller.run(signal)));
-    return new Platform({
-      images,
-      delivery,
-      gateway,
-      registry,
-      registryPort,
-      runtime,
-      problem,
-      stopping,
-      agent,
-      work,
-      web,
-    });
-  }
+    }),
+  );
+  late.gateway = gateway;
+  runtime.listen({ changed: () => {}, logged: () => {}, lost: () => gateway.networkReplaced() });
+  const usage = new UsageMeter({ runtime, informers, requests: () => gateway.metrics(), now });
+  api.core.deps.aggregation.mount(metricsService(usage, informers, now));
+  api.core.deps.aggregation.mount(new RunServices([late.images, ...front.delivery.services]));
+  return { gateway, usage };
+}
 
-  get pods(): PodRuntime {
-    return this.#agent.runtime;
-  }
+/** Everything that works on objects. They share informers, so all are made before those start. */
+function controllersOf(base: Base, front: Front, { runtime }: OwnNode, { usage }: Serving): Runnable[] {
+  const { client, informers, options } = base;
+  const { log, now, dirs } = options;
+  return [
+    front.delivery,
+    new Scheduler({ client, informers, now, log }),
+    new TaintEviction({ client, informers, now, log }),
+    ...workloadControllers(contextOf(base), {
+      volumes: { dir: dirs.volumes, removeFiles: (path) => runtime.removeFiles(path) },
+      metrics: usage,
+    }),
+  ];
+}
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopping.abort();
-    await this.#work;
-    await this.gateway[Symbol.asyncDispose]();
-    await this.#web[Symbol.asyncDispose]();
-    await this.delivery[Symbol.asyncDispose]();
-    await this.#registry[Symbol.asyncDispose]();
-    await this.#runtime[Symbol.asyncDispose]();
-  }
+interface Runnable {
+  run: (signal: AbortSignal) => Promise<unknown>;
 }
 
 /** Kinds that controllers here watch have to be there before they do. */
