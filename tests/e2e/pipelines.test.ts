@@ -528,6 +528,60 @@ spec: {pipelineRef: {name: greeting}, params: [{name: who, value: you}]}
     );
   });
 
+  test('a failed step can be looked into: its volumes, and what it has written beside them', async () => {
+    await run('look', {
+      tasks: [task('bad', 'echo kept > /workspace/file; echo also > /root/beside; exit 1')],
+    });
+    const { stdout, stderr } = await dispatch.run(
+      'ci',
+      'debug',
+      'look',
+      '--task',
+      'bad',
+      '--step',
+      'step',
+      '--',
+      'cat',
+      '/workspace/file',
+      '/root/beside',
+    );
+    assert.equal(stdout, 'kept\nalso\n', stderr);
+    assert.doesNotMatch(await dispatch.ok('get', 'pods', '-o', 'name'), /debug-/);
+    const other = await dispatch.run('ci', 'debug', 'look', '--task', 'bad', '--step', 'none');
+    assert.equal(other.stderr, 'Error: Task bad has no step none: it has step.\n');
+    // Files of another namespace are out of reach, whatever a pod says.
+    await dispatch.ok('create', 'namespace', 'elsewhere');
+    await dispatch.apply(
+      stringify({
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: {
+          name: 'spy',
+          namespace: 'elsewhere',
+          annotations: { 'dispatch.dev/looks-at': 'look-bad-pod' },
+        },
+        spec: {
+          restartPolicy: 'Never',
+          volumes: [{ name: 'tekton-internal-workspace', emptyDir: {} }],
+          containers: [
+            {
+              name: 'c',
+              image: SHELL,
+              command: ['true'],
+              volumeMounts: [{ name: 'tekton-internal-workspace', mountPath: '/w' }],
+            },
+          ],
+        },
+      }),
+    );
+    await eventually(async () =>
+      assert.match(
+        await dispatch.ok('get', 'events', '-n', 'elsewhere'),
+        /look-bad-pod has left nothing to look at/,
+      ),
+    );
+  });
+
   test('files of a step that lead out of its volumes are not read', async () => {
     const status = await run('links', {
       results: [{ name: 'r', value: '$(tasks.a.results.r)' }],

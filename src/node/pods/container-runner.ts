@@ -70,7 +70,11 @@ export class ContainerRunner {
     pod: Pod,
     track: ContainerTrack,
     image: ReadyImage,
-    surroundings: { volumes: ReadonlyMap<string, ReadyVolume>; files: PodFiles },
+    surroundings: {
+      volumes: ReadonlyMap<string, ReadyVolume>;
+      files: PodFiles;
+      below?: string | undefined;
+    },
   ): Promise<ContainerState> {
     const { spec: container } = track;
     const attempt = track.attempts;
@@ -98,7 +102,10 @@ export class ContainerRunner {
       podUid: pod.metadata.uid ?? '',
       name: container.name,
       attempt,
-      image: { layers: [image.rootfs], reference: image.reference },
+      image: {
+        layers: [...(surroundings.below ? [surroundings.below] : []), image.rootfs],
+        reference: image.reference,
+      },
       argv: argvOf(own, config, env),
       env,
       cwd: container.workingDir || config.WorkingDir || '/',

@@ -34,6 +34,8 @@ export interface PodContext {
 export interface Surroundings {
   volumes: ReadonlyMap<string, ReadyVolume>;
   files: PodFiles;
+  /** What an ended container has written, where this pod is to look at it. */
+  below?: string | undefined;
 }
 
 /** The containers of one pod: starts, ends, restarts and checks. */

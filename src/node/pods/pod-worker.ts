@@ -280,9 +280,9 @@ export class PodWorker implements PodContext {
 
   async #advance(): Promise<void> {
     if (this.#ip === undefined || this.#files === undefined || this.#volumes === undefined) return;
-    const { refreshAt, byName } = this.#volumes;
+    const { refreshAt, byName, below } = this.#volumes;
     if (refreshAt !== undefined) this.again(refreshAt - this.#deps.now());
-    await this.#containers.advance({ volumes: byName, files: this.#files });
+    await this.#containers.advance({ volumes: byName, files: this.#files, below });
   }
 
   /** Runs beside the loop, so that a shorter grace period that comes later is heard of. */

@@ -1,4 +1,4 @@
-import { chmod, mkdir, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {
   type KubeClient,
@@ -6,6 +6,7 @@ import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
   type Pod,
+  PODS,
   quantityNumber,
   type Volume,
   isApiError,
@@ -36,9 +37,14 @@ export interface ReadyVolume {
 
 export interface ReadyVolumes {
   byName: Map<string, ReadyVolume>;
+  /** What an ended container has written outside of its volumes, where this pod is to look at it. */
+  below: string | undefined;
   refreshAt: number | undefined;
 }
 
+/** A pod with these sees the volumes of an ended one, and what one of its containers has written. */
+const LOOKS_AT = 'dispatch.dev/looks-at';
+const LOOKS_INTO = 'dispatch.dev/looks-into';
 const CLAIM_SPEC_ACCESS = 'accessModes';
 
 /** Makes the volumes of pods, and keeps those that are made of objects current. */
@@ -51,14 +57,48 @@ export class Volumes {
 
   /** All volumes of the pod, made where they are missing. Throws a `PodProblem` while one cannot be. */
   async prepare(pod: Pod): Promise<ReadyVolumes> {
-    const ready: ReadyVolumes = { byName: new Map(), refreshAt: undefined };
+    const looked = await this.#lookedAt(pod);
+    const ready: ReadyVolumes = { byName: new Map(), refreshAt: undefined, below: looked?.layer };
     for (const volume of pod.spec.volumes ?? []) {
+      const left = looked?.volumes.get(volume.name);
+      if (left !== undefined) {
+        ready.byName.set(volume.name, { path: left, readOnly: false });
+        continue;
+      }
       const { made, refreshAt } = await this.#make(pod, volume);
       ready.byName.set(volume.name, made);
       if (refreshAt !== undefined)
         ready.refreshAt = Math.min(ready.refreshAt ?? Number.POSITIVE_INFINITY, refreshAt);
     }
     return ready;
+  }
+
+  /** What a pod that has ended has left, for one that is there to look at it. Both are of one namespace. */
+  async #lookedAt(
+    pod: Pod,
+  ): Promise<{ volumes: Map<string, string>; layer: string | undefined } | undefined> {
+    const { [LOOKS_AT]: name, [LOOKS_INTO]: container = '' } = pod.metadata.annotations ?? {};
+    if (name === undefined) return undefined;
+    const { client, podsDir } = this.#options;
+    const ended = await client.get<Pod>(PODS, pod.metadata.namespace ?? '', name).catch(() => undefined);
+    const dir = join(podsDir, ended === undefined ? '-' : podUid(ended));
+    if (ended === undefined || (await stat(dir).catch(() => undefined)) === undefined)
+      throw new PodProblem('FailedMount', `the pod ${name} has left nothing to look at`);
+    const volumes = new Map(
+      (ended.spec.volumes ?? []).flatMap((volume): [string, string][] =>
+        volume.emptyDir === undefined ? [] : [[volume.name, join(dir, 'volumes', volume.name)]],
+      ),
+    );
+    const known = ended.spec.containers.some((item) => item.name === container);
+    const attempts = known ? await readdir(join(dir, 'containers', container)).catch(() => []) : [];
+    const last = attempts
+      .filter((item) => /^\d+$/.test(item))
+      .sort((a, b) => Number(a) - Number(b))
+      .at(-1);
+    return {
+      volumes,
+      layer: last === undefined ? undefined : join(dir, 'containers', container, last, 'upper'),
+    };
   }
 
   async remove(uid: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Environment } from '../../environment.ts';
+import { registerDebug } from './debug.ts';
 import { registerImageRepository } from './image-repository.ts';
 import { registerRunLocal } from './local.ts';
 import { registerRender } from './render.ts';
@@ -16,6 +17,7 @@ export function registerCi(program: Command, environment: Environment): void {
   registerRender(ci, environment);
   registerRuns(ci, environment);
   registerRerun(ci, environment);
+  registerDebug(ci, environment);
   // Older spellings: "dispatch create repository" and "dispatch ci create repository".
   for (const parent of [program, ci]) {
     const create = new Command('create').description('Older spelling of "ci repository create".');

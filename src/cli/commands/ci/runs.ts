@@ -1,6 +1,7 @@
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
+import { stringify } from 'yaml';
 import { type Build, BUILDS, recordBuild, REPOSITORIES, type Repository } from '../../../ci/index.ts';
 import { globMatches } from '../../../dispatchfile/index.ts';
 import type { KubeClient } from '../../../kube/index.ts';
@@ -17,6 +18,7 @@ import { type Environment, globalFlags } from '../../environment.ts';
 import { examples, repeated } from '../../help.ts';
 import { printList } from '../../output.ts';
 import { age, withClient } from './client.ts';
+import { dryRun } from './dry-run.ts';
 import { logLines, printLogs } from './log-lines.ts';
 
 const POLL_MS = 100;
@@ -246,7 +248,10 @@ export function registerRunRemote(run: Command, environment: Environment): void 
     .option('--repository <name>', 'the Repository (default: the only one)')
     .option('--revision <revision>', 'branch, tag or commit (default: the default branch)')
     .option('--follow', 'show the log until the run has ended')
-    .addHelpText('after', examples('dispatch ci run remote --task test --follow'))
+    .addHelpText(
+      'after',
+      examples('dispatch ci run remote --task test --follow', 'dispatch ci run remote --dry-run -o yaml'),
+    )
     .action((flags: RemoteFlags, command: Command) =>
       withClient(environment, command, async (client, namespace) => {
         const repository = await theRepository(client, namespace, flags.repository);
@@ -257,7 +262,18 @@ export function registerRunRemote(run: Command, environment: Environment): void 
           ...(flags.task && flags.task.length > 0 && { tasks: flags.task }),
         };
         if (globalFlags(command).dryRun) {
-          environment.stdout.write(`${JSON.stringify(event)}\n`);
+          const run = await dryRun(environment, command, {
+            namespace,
+            tasks: flags.task ?? [],
+            repository,
+            ...(flags.revision && { revision: flags.revision }),
+          });
+          const isJson = globalFlags(command).output === 'json';
+          environment.stdout.write(
+            isJson
+              ? `${JSON.stringify(run, undefined, 2)}\n`
+              : stringify(run, { aliasDuplicateObjects: false }),
+          );
           return;
         }
         const before = new Set(
