@@ -1,3 +1,4 @@
+export { contentsOf } from './compile/contents.ts';
 export { compileRun, type RunOptions } from './compile/pipeline-run.ts';
 export { type CompileOptions, compileTask, OUTPUT, type StepImages, WORKSPACE } from './compile/task.ts';
 export type { BuildContext } from './compile/variables.ts';

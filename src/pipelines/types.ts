@@ -172,6 +172,8 @@ export interface TaskRunStatus {
   results?: Result[];
   taskSpec?: TaskSpec;
   retriesStatus?: TaskRunStatus[];
+  /** The earlier run that its outcome was taken from. */
+  reusedFrom?: { taskRun: string; run: string };
   provenance?: Provenance;
 }
 

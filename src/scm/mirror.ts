@@ -93,6 +93,12 @@ export class Mirrors {
     throw new MissingRevisionError(revision);
   }
 
+  /** Changes when one of the files below some paths does, and never otherwise. */
+  async contentHash(remote: Remote, commit: string, paths: readonly string[]): Promise<string> {
+    const dir = await this.#withCommit(remote, commit);
+    return contentHash(this.#git, ['--git-dir', dir], commit, paths);
+  }
+
   async defaultBranch(remote: Remote): Promise<string> {
     const text = await this.#git.run(['ls-remote', '--symref', '--', remote.url, 'HEAD'], {
       env: credentialsFor(remote),
@@ -163,6 +169,26 @@ export class Mirrors {
       await this.#git.run(['--git-dir', dir, 'fetch', '--quiet', '--', remote.url, commit], { env });
     return dir;
   }
+}
+
+/** The same for a repository that is at hand. */
+export async function contentHash(
+  git: Git,
+  at: readonly string[],
+  commit: string,
+  paths: readonly string[],
+): Promise<string> {
+  const listed = await git.bytes([
+    ...at,
+    '--literal-pathspecs',
+    'ls-tree',
+    '-r',
+    '-z',
+    commit,
+    '--',
+    ...paths,
+  ]);
+  return createHash('sha256').update(listed).digest('hex');
 }
 
 /** Credentials go to git through its environment: arguments can be read by everybody on the machine. */

@@ -118,18 +118,18 @@ export class RunService implements ServicePart {
   async #tell(asked: Asked, say: Say, signal: AbortSignal): Promise<void> {
     const started = new Map<string, Promise<void>>();
     const begin = (): void => {
-      for (const { task, pod, containers } of this.#steps(asked))
+      for (const { task, run, pod, containers } of this.#steps(asked))
         for (const container of containers) {
           const key = `${pod}/${container}`;
           if (!started.has(key))
-            started.set(key, this.#tellStep({ ...asked, task, pod, container }, say, signal));
+            started.set(key, this.#tellStep({ ...asked, run, task, pod, container }, say, signal));
         }
     };
     if (!asked.follow) {
       // In their order, one after another.
-      for (const { task, pod, containers } of this.#steps(asked))
+      for (const { task, run, pod, containers } of this.#steps(asked))
         for (const container of containers)
-          await this.#tellStep({ ...asked, task, pod, container }, say, signal);
+          await this.#tellStep({ ...asked, run, task, pod, container }, say, signal);
       return;
     }
     await this.#until(asked, begin, signal);
@@ -158,7 +158,12 @@ export class RunService implements ServicePart {
   }
 
   /** The containers that have begun, by task. */
-  #steps({ namespace, run, task, step }: Asked): { task: string; pod: string; containers: string[] }[] {
+  #steps({
+    namespace,
+    run,
+    task,
+    step,
+  }: Asked): { task: string; run: string; pod: string; containers: string[] }[] {
     const runs = this.#taskRuns.byIndex(BY_RUN, `${namespace}/${run}`);
     runs.sort((a, b) => (a.status?.startTime ?? '').localeCompare(b.status?.startTime ?? ''));
     return runs.flatMap((taskRun) => {
@@ -174,6 +179,7 @@ export class RunService implements ServicePart {
         return [
           {
             task: name,
+            run: attempt?.reusedFrom?.run ?? run,
             pod,
             containers: containers.filter((item) => step === undefined || item === `step-${step}`),
           },

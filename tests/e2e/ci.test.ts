@@ -52,6 +52,20 @@ test(
         /\[test\/test\] .*pass 1[\s\S]*\[build\/build\] Built sha256:[0-9a-f]{64}[\s\S]*✓ test[\s\S]*✓ build/,
       );
     }
+    // Nothing has changed since: what was done is taken, with its output.
+    const first = await dispatch.run('ci', 'run', 'local', '--git-repo', dir, '--reuse');
+    assert.doesNotMatch(first.stdout, /taken from an earlier run/);
+    const second = await dispatch.run('ci', 'run', 'local', '--git-repo', dir, '--reuse');
+    assert.match(
+      second.stdout,
+      /\[test\/test\] .*pass 1[\s\S]*✓ test \(\d+s\), taken from an earlier run\n✓ build \(\d+s\), taken from an earlier run/,
+    );
+    writeFileSync(
+      join(dir, 'greeting.js'),
+      `${readFileSync(join(dir, 'greeting.js'), 'utf8')}\n// changed\n`,
+    );
+    const changed = await dispatch.run('ci', 'run', 'local', '--git-repo', dir, '--reuse');
+    assert.match(changed.stdout, /✓ test \(\d+s\)\n/);
     // The files as they are now, committed or not; those that git does not know only when they are asked for.
     writeFileSync(join(dir, 'greeting.js'), 'export const greeting = () => "broken";\n');
     const broken = await dispatch.run('ci', 'run', 'local', '--git-repo', dir, '--task', 'test');

@@ -22,6 +22,7 @@ import {
   SERVICE_ACCOUNTS,
 } from '../../kube/index.ts';
 import { GitError, MissingRevisionError } from '../../scm/index.ts';
+import { contentsOf } from '../compile/contents.ts';
 import { compileRun } from '../compile/pipeline-run.ts';
 import { type CiContext, timestamp } from '../context.ts';
 import { GitModules, parseLock } from '../repositories/modules.ts';
@@ -304,18 +305,26 @@ export class BuildController {
     await this.#remember(build, { number, pipelineRun: run });
     const trusted = !event.isFork;
     if (!trusted) await this.#untrusted(namespace);
+    const known = {
+      buildName: buildName,
+      git: {
+        url: source.cloneUrl.url,
+        commit,
+        branch: event.branch ?? event.source ?? '',
+        tag: event.tag ?? '',
+      },
+      chatopCommand: event.type === 'comment' ? (event.body ?? '').trim() : '',
+    };
+    const contents = await contentsOf({
+      pipeline,
+      context: known,
+      reuse: false,
+      hashOf: (paths) => this.#context.mirrors.contentHash(source.remote, commit, paths),
+    });
     const object = compileRun({
       pipeline,
-      context: {
-        buildName: buildName,
-        git: {
-          url: source.cloneUrl.url,
-          commit,
-          branch: event.branch ?? event.source ?? '',
-          tag: event.tag ?? '',
-        },
-        chatopCommand: event.type === 'comment' ? (event.body ?? '').trim() : '',
-      },
+      context: known,
+      contents,
       images,
       cloneUrl: (url) => (url === source.cloneUrl.url ? source.cloneUrl : this.#cloneUrl(url)),
       name: run,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Pipeline, Resource, Step as SourceStep, Task } from '../../dispatchfile/index.ts';
 import { needsOf } from '../../dispatchfile/index.ts';
 import { type BuildContext, contextVariables, replaceVariables, variablesIn } from './variables.ts';
@@ -16,6 +17,8 @@ export interface CompileOptions {
   pipeline: Pipeline;
   context: BuildContext;
   images: StepImages;
+  /** What stands for the content of the inputs of a task whose outcome may be taken from an earlier run. */
+  contents?: ReadonlyMap<string, string>;
   /** How steps reach the repository at a URL, where that is another way than the URL says. */
   cloneUrl: (url: string) => { url: string; token: boolean };
 }
@@ -55,7 +58,7 @@ class TaskCompiler {
     ];
     const params = [...this.#params];
     const matrix = Object.entries(task.matrix ?? {});
-    const metadata = { ...task.metadata };
+    const metadata = this.#metadata(steps, sidecars);
     const needs = needsOf(this.#options.pipeline, this.#name);
     return {
       name: this.#name,
@@ -81,6 +84,22 @@ class TaskCompiler {
         ...(volumes.length > 0 && { volumes }),
       },
     };
+  }
+
+  /** A task that may be taken from an earlier run says what would have to be the same. */
+  #metadata(steps: readonly Json[], sidecars: readonly Json[]): Json {
+    const { metadata, cache } = this.#task;
+    const content = this.#options.contents?.get(this.#name);
+    if (content === undefined) return { ...metadata };
+    const resources = [...this.#task.inputs, ...this.#task.outputs].map((name) => {
+      const resource = this.#resource(name);
+      // What a git resource holds is in the content, wherever it was fetched from.
+      return resource?.type === 'git' ? name : { name, resource };
+    });
+    const key = (cache?.key ?? []).map((text) => replaceVariables(text, this.#valueOf));
+    const parts = JSON.stringify([content, key, steps, sidecars, resources, this.#task.volumes ?? []]);
+    const hash = createHash('sha256').update(parts).digest('hex');
+    return { ...metadata, annotations: { ...metadata?.annotations, 'dispatch.dev/reuse': hash } };
   }
 
   #resource(name: string): Resource | undefined {

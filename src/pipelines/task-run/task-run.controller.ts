@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   Controller,
   DONE,
@@ -27,9 +28,12 @@ import { taskSpecOf } from './task-spec.ts';
 const DEFAULT_TIMEOUT_MS = 3_600_000;
 /** How often work that this platform has lost is run again. */
 const MAX_LOST = 3;
+const BY_REUSE = 'reuse';
 const NEVER = Number.POSITIVE_INFINITY;
 
 type Status = TaskRunStatus & { lostPods?: number };
+/** Says what would have to be the same for the outcome of an earlier run to be taken. */
+const REUSE = 'dispatch.dev/reuse';
 
 export interface TaskRunDeps {
   references: References;
@@ -49,7 +53,10 @@ export class TaskRunController {
   constructor(context: PipelineContext, deps: TaskRunDeps) {
     this.#context = context;
     this.#deps = deps;
-    this.#runs = context.informers.for<TaskRun>(TASK_RUNS);
+    this.#runs = context.informers.for<TaskRun>(TASK_RUNS).addIndex(BY_REUSE, (run) => {
+      const key = reuseKey(run);
+      return key === undefined ? [] : [`${run.metadata.namespace}/${key}`];
+    });
     this.#pods = context.informers.for<Pod>(PODS);
     this.#events = context.events('TaskRun');
     this.#controller = new Controller({
@@ -89,6 +96,7 @@ export class TaskRunController {
           { retry: true },
         );
       const spec = await taskSpecOf(run, status, this.#deps.references, signal);
+      if (await this.#reuse(run, { ...status, taskSpec: spec })) return DONE;
       const stepWait = await this.#advance(run, { ...status, taskSpec: spec });
       const next = Math.min(wait, stepWait);
       return Number.isFinite(next) ? { result: 'requeueAfter', ms: Math.max(10, next) } : DONE;
@@ -96,6 +104,38 @@ export class TaskRunController {
       if (error instanceof RunProblem) return this.#fail(run, status, error, { retry: false });
       throw error;
     }
+  }
+
+  /** Takes the outcome of an earlier run, where nothing that it depends on has changed since. */
+  async #reuse(run: TaskRun, status: Status): Promise<boolean> {
+    const key = reuseKey(run);
+    if (key === undefined || status.podName !== undefined || status.retriesStatus !== undefined) return false;
+    const { namespace } = run.metadata;
+    const earlier = this.#runs
+      .byIndex(BY_REUSE, `${namespace}/${key}`)
+      .filter((item) => item.metadata.uid !== run.metadata.uid && outcomeOf(item) === 'succeeded')
+      .sort((a, b) => (b.status?.completionTime ?? '').localeCompare(a.status?.completionTime ?? ''))[0];
+    if (earlier === undefined) return false;
+    const { results, steps, podName } = earlier.status ?? {};
+    const origin = earlier.status?.reusedFrom ?? {
+      taskRun: earlier.metadata.name ?? '',
+      run: earlier.metadata.labels?.['tekton.dev/pipelineRun'] ?? earlier.metadata.name ?? '',
+    };
+    const message = `Taken from ${origin.taskRun}: nothing that it depends on has changed`;
+    this.#events.record(run, { type: 'Normal', reason: 'Reused', message });
+    await this.#commit(
+      run,
+      {
+        ...status,
+        ...(results && { results }),
+        ...(steps && { steps }),
+        ...(podName && { podName }),
+        reusedFrom: origin,
+        completionTime: timestamp(this.#context.now()),
+      },
+      succeeded('True', 'Succeeded', message),
+    );
+    return true;
   }
 
   /** Gives the time until a step has to have ended. */
@@ -323,4 +363,17 @@ function stepDeadline(
     return { step: names[at]!, timeout, left: Date.parse(startedAt) + limit - now };
   }
   return undefined;
+}
+
+/** What it was given counts as much as what it is. */
+function reuseKey({ metadata, spec }: TaskRun): string | undefined {
+  const hash = metadata.annotations?.[REUSE];
+  if (hash === undefined) return undefined;
+  const given = JSON.stringify([
+    hash,
+    spec.params ?? [],
+    spec.serviceAccountName ?? '',
+    spec.workspaces ?? [],
+  ]);
+  return createHash('sha256').update(given).digest('hex');
 }

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { compileRun, type Snapshot, snapshotOf, takeSnapshot } from '../../../ci/index.ts';
+import { compileRun, contentsOf, type Snapshot, snapshotOf, takeSnapshot } from '../../../ci/index.ts';
 import type { Normalized } from '../../../dispatchfile/index.ts';
 import { type KubeClient, SERVICE_ACCOUNTS } from '../../../kube/index.ts';
 import {
@@ -11,7 +11,7 @@ import {
   TASK_RUNS,
   type TaskRun,
 } from '../../../pipelines/index.ts';
-import { Git, GitError } from '../../../scm/index.ts';
+import { contentHash, Git, GitError } from '../../../scm/index.ts';
 import { EmbeddedServer, STEP_IMAGES, UserError, WEB_URL } from '../../../server/index.ts';
 import { dataRoot, type Environment, globalFlags, packageVersion } from '../../environment.ts';
 import { examples, repeated } from '../../help.ts';
@@ -29,6 +29,7 @@ interface LocalFlags {
   withFile?: string[];
   serviceAccount: string;
   file: string;
+  reuse?: boolean;
 }
 
 const SLOTS = 16;
@@ -52,6 +53,10 @@ export function registerRunLocal(run: Command, environment: Environment): void {
     .option('--with-file <file>', 'take along a file although git ignores it', repeated, [])
     .option('-f, --file <path>', 'path of the Dispatchfile in the repository', 'Dispatchfile')
     .option('--service-account <name>', 'account that the tasks run as', 'default')
+    .option(
+      '--reuse',
+      'take the outcome of tasks from earlier runs where nothing that they depend on has changed',
+    )
     .addHelpText(
       'after',
       examples(
@@ -77,6 +82,8 @@ export function registerRunLocal(run: Command, environment: Environment): void {
         normalized,
         tasks,
         serviceAccount: flags.serviceAccount,
+        reuse: flags.reuse === true,
+        git: new Git(environment.env['PATH'] ?? ''),
       });
       if (!ended) throw new UserError('The run has failed: see the log above.');
     });
@@ -141,12 +148,14 @@ interface Work {
   normalized: Normalized;
   tasks: readonly string[];
   serviceAccount: string;
+  reuse: boolean;
+  git: Git;
 }
 
 async function runTasks(
   environment: Environment,
   server: EmbeddedServer,
-  { snapshot, normalized, tasks, serviceAccount }: Work,
+  { snapshot, normalized, tasks, serviceAccount, reuse, git }: Work,
 ): Promise<boolean> {
   const client = server.client();
   const url = await host(server, snapshot);
@@ -157,15 +166,25 @@ async function runTasks(
       kind: 'ServiceAccount',
       metadata: { name: serviceAccount, namespace: NAMESPACE },
     });
+  const { pipeline } = normalized;
+  const context = {
+    buildName: 'local',
+    git: { url, commit: snapshot.commit, branch: snapshot.branch, tag: '' },
+    chatopCommand: '',
+  };
+  const contents = await contentsOf({
+    pipeline,
+    context,
+    reuse,
+    hashOf: (paths) =>
+      contentHash(git, ['-c', 'safe.directory=*', '-C', snapshot.root], snapshot.commit, paths),
+  });
   await client.create(
     PIPELINE_RUNS,
     compileRun({
-      pipeline: normalized.pipeline,
-      context: {
-        buildName: name,
-        git: { url, commit: snapshot.commit, branch: snapshot.branch, tag: '' },
-        chatopCommand: '',
-      },
+      pipeline,
+      context,
+      contents,
       images: STEP_IMAGES,
       cloneUrl: (wanted) => ({ url: wanted, token: wanted === url }),
       name,
@@ -239,7 +258,7 @@ async function summarise(environment: Environment, client: KubeClient, name: str
     const seconds = Math.round((Date.parse(completionTime) - Date.parse(startTime)) / 1000);
     const label = task.metadata.labels?.['tekton.dev/pipelineTask'] ?? '';
     environment.stdout.write(
-      `${good ? paint(environment, 32, '✓') : paint(environment, 31, '✗')} ${label} (${seconds}s)${good ? '' : `: ${conditions[0]?.message ?? ''}`}\n`,
+      `${good ? paint(environment, 32, '✓') : paint(environment, 31, '✗')} ${label} (${seconds}s)${good ? (task.status?.reusedFrom ? ', taken from an earlier run' : '') : `: ${conditions[0]?.message ?? ''}`}\n`,
     );
   }
   const [condition] = run.status?.conditions ?? [];
