@@ -98,3 +98,22 @@ function reasonOf(code: number): StatusReason {
   const found = Object.entries(HTTP_CODES).find(([, value]) => value === code);
   return (found?.[0] as StatusReason | undefined) ?? 'InternalError';
 }
+
+/** Undefined where the object is not there, or not any more. */
+export function unlessGone<T>(answer: Promise<T>): Promise<T | undefined> {
+  return ignoring(answer, 'NotFound');
+}
+
+/** Undefined where somebody has made the object already. */
+export function unlessThere<T>(answer: Promise<T>): Promise<T | undefined> {
+  return ignoring(answer, 'AlreadyExists');
+}
+
+async function ignoring<T>(answer: Promise<T>, reason: StatusReason): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isApiError(error, reason)) return undefined;
+    throw error;
+  }
+}

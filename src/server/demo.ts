@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { REPOSITORIES, type Repository } from '../ci/index.ts';
-import { isApiError, type KubeClient } from '../kube/index.ts';
+import { type KubeClient, unlessThere } from '../kube/index.ts';
 import type { Delivery } from './delivery.ts';
 
 const SOURCE = fileURLToPath(new URL('../../examples/pipeline/', import.meta.url));
@@ -32,9 +32,7 @@ export async function installDemo({
       repository: `${SAMPLE.owner}/${SAMPLE.name}`,
     },
   };
-  await client.create(REPOSITORIES, repository).catch((error: unknown) => {
-    if (!isApiError(error, 'AlreadyExists')) throw error;
-  });
+  await unlessThere(client.create(REPOSITORIES, repository));
   const work = await mkdtemp(join(tmpdir(), 'dispatch-sample-'));
   try {
     await cp(SOURCE, work, { recursive: true });

@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net';
 import {
   ENDPOINT_SLICES,
   INGRESSES,
-  isApiError,
   type KubeClient,
   type KubeObject,
   NAMESPACES,
   type ResourceRef,
   SERVICES,
+  unlessThere,
 } from '../kube/index.ts';
 
 /** Answers what lies below a place. `path` is what follows it. */
@@ -127,10 +127,8 @@ export async function installWebService(
       },
     ],
   ];
-  await client
-    .create(NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: SYSTEM_NAMESPACE } })
-    .catch((error: unknown) => {
-      if (!isApiError(error, 'AlreadyExists')) throw error;
-    });
+  await unlessThere(
+    client.create(NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: SYSTEM_NAMESPACE } }),
+  );
   await Promise.all(objects.map(([resource, object]) => client.apply(resource, object, { force: true })));
 }

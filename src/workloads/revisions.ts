@@ -5,6 +5,7 @@ import {
   isApiError,
   type KubeClient,
   type KubeObject,
+  unlessGone,
 } from '../kube/index.ts';
 import { hashOf, stableText } from './names.ts';
 
@@ -48,11 +49,9 @@ export class RevisionHistory {
       .filter((item) => !inUse.has(item.metadata.name ?? ''))
       .sort((a, b) => a.revision - b.revision);
     for (const item of idle.slice(0, Math.max(0, idle.length - limit))) {
-      await this.#client
-        .delete(CONTROLLER_REVISIONS, item.metadata.namespace ?? '', item.metadata.name ?? '')
-        .catch((error: unknown) => {
-          if (!isApiError(error, 'NotFound')) throw error;
-        });
+      await unlessGone(
+        this.#client.delete(CONTROLLER_REVISIONS, item.metadata.namespace ?? '', item.metadata.name ?? ''),
+      );
     }
   }
 

@@ -20,6 +20,8 @@ import {
   type Outcome,
   type Request,
   SERVICE_ACCOUNTS,
+  unlessGone,
+  unlessThere,
 } from '../../kube/index.ts';
 import { GitError, MissingRevisionError } from '../../scm/index.ts';
 import { contentsOf } from '../compile/contents.ts';
@@ -351,9 +353,7 @@ export class BuildController {
     object.metadata.ownerReferences = [
       { apiVersion: build.apiVersion, kind: build.kind, name, uid: build.metadata.uid ?? '' },
     ];
-    await client.create(PIPELINE_RUNS, object).catch((error: unknown) => {
-      if (!isApiError(error, 'AlreadyExists')) throw error;
-    });
+    await unlessThere(client.create(PIPELINE_RUNS, object));
     if (!repository.spec.disableAutoCancel) await this.#cancelOlder(repository, event, run);
     await this.#remember(build, { phase: 'Running' });
   }
@@ -385,12 +385,13 @@ export class BuildController {
   async #podTemplate({ spec, metadata }: Repository): Promise<object | undefined> {
     const from = spec.podTemplateFrom?.configMap;
     if (from === undefined) return undefined;
-    const map = await this.#context.client
-      .get<KubeObject & { data?: Record<string, string> }>(CONFIG_MAPS, metadata.namespace ?? '', from.name)
-      .catch((error: unknown) => {
-        if (isApiError(error, 'NotFound')) return undefined;
-        throw error;
-      });
+    const map = await unlessGone(
+      this.#context.client.get<KubeObject & { data?: Record<string, string> }>(
+        CONFIG_MAPS,
+        metadata.namespace ?? '',
+        from.name,
+      ),
+    );
     const text = map?.data?.[from.key ?? 'template'];
     if (text !== undefined) return parse(text, { maxAliasCount: 100 }) as object;
     if (from.optional) return undefined;
@@ -402,15 +403,13 @@ export class BuildController {
 
   /** Code of strangers runs as an account that holds nothing. */
   async #untrusted(namespace: string): Promise<void> {
-    await this.#context.client
-      .create(SERVICE_ACCOUNTS, {
+    await unlessThere(
+      this.#context.client.create(SERVICE_ACCOUNTS, {
         apiVersion: 'v1',
         kind: 'ServiceAccount',
         metadata: { name: UNTRUSTED, namespace },
-      })
-      .catch((error: unknown) => {
-        if (!isApiError(error, 'AlreadyExists')) throw error;
-      });
+      }),
+    );
   }
 
   async #cancelOlder(repository: Repository, event: BuildEvent, newest: string): Promise<void> {

@@ -13,6 +13,7 @@ import {
   withCondition,
   withFinalizer,
   withoutFinalizer,
+  unlessGone,
 } from '../../kube/index.ts';
 import type { CiContext } from '../context.ts';
 import { REPOSITORIES, type Repository } from '../resources.ts';
@@ -179,16 +180,13 @@ export async function webhookSecret(
   { client }: CiContext,
   repository: Repository,
 ): Promise<string | undefined> {
-  const secret = await client
-    .get<KubeObject & { data?: Record<string, string> }>(
+  const secret = await unlessGone(
+    client.get<KubeObject & { data?: Record<string, string> }>(
       SECRETS,
       repository.metadata.namespace ?? '',
       secretName(repository),
-    )
-    .catch((error: unknown) => {
-      if (isApiError(error, 'NotFound')) return undefined;
-      throw error;
-    });
+    ),
+  );
   const value = secret?.data?.['secret'] ?? secret?.data?.['token'] ?? Object.values(secret?.data ?? {})[0];
   return value === undefined ? undefined : Buffer.from(value, 'base64').toString();
 }

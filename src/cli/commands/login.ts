@@ -7,6 +7,7 @@ import {
   type ResourceRef,
   SECRETS,
   SERVICE_ACCOUNTS,
+  unlessGone,
 } from '../../kube/index.ts';
 import { connectProvider, homeOf, type ProviderName, ScmError } from '../../scm/index.ts';
 import { UserError } from '../../server/index.ts';
@@ -262,9 +263,7 @@ async function verify(
 
 async function replace(client: KubeClient, resource: ResourceRef, object: KubeObject): Promise<void> {
   const { namespace = '', name = '' } = object.metadata;
-  await client.delete(resource, namespace, name).catch((error: unknown) => {
-    if (!isApiError(error, 'NotFound')) throw error;
-  });
+  await unlessGone(client.delete(resource, namespace, name));
   await client.create(resource, object);
 }
 

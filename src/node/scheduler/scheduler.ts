@@ -15,6 +15,7 @@ import {
   PODS,
   type Request,
   withCondition,
+  unlessGone,
 } from '../../kube/index.ts';
 import { type Misfit, misfitOf, type NodeState, type World } from './filters.ts';
 import type { Node } from './node.ts';
@@ -146,11 +147,15 @@ export class Scheduler {
       this.#options.now(),
     );
     const { namespace = '', name = '' } = pod.metadata;
-    await this.#options.client
-      .patch(PODS, { namespace, name }, 'strategic', { status: { conditions } }, { subresource: 'status' })
-      .catch((error: unknown) => {
-        if (!isApiError(error, 'NotFound')) throw error;
-      });
+    await unlessGone(
+      this.#options.client.patch(
+        PODS,
+        { namespace, name },
+        'strategic',
+        { status: { conditions } },
+        { subresource: 'status' },
+      ),
+    );
   }
 
   async #preempt(pod: Pod, victims: readonly Pod[]): Promise<void> {

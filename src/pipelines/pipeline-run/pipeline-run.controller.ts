@@ -11,6 +11,8 @@ import {
   type Request,
   type ResourceRef,
   withCondition,
+  unlessGone,
+  unlessThere,
 } from '../../kube/index.ts';
 import { type PipelineContext, timestamp } from '../context.ts';
 import { formatDuration, parseDuration } from '../duration.ts';
@@ -233,11 +235,7 @@ export class PipelineRunController {
   async #makeClaims(run: PipelineRun): Promise<void> {
     for (const binding of run.spec.workspaces ?? []) {
       if (binding.volumeClaimTemplate === undefined) continue;
-      await this.#context.client
-        .create(PERSISTENT_VOLUME_CLAIMS, claimOf(run, binding))
-        .catch((error: unknown) => {
-          if (!isApiError(error, 'AlreadyExists')) throw error;
-        });
+      await unlessThere(this.#context.client.create(PERSISTENT_VOLUME_CLAIMS, claimOf(run, binding)));
     }
   }
 
@@ -247,11 +245,11 @@ export class PipelineRunController {
       const status = child.kind === 'TaskRun' ? 'TaskRunCancelled' : 'RunCancelled';
       if (child.spec.status === status) continue;
       const { namespace = '', name = '' } = child.metadata;
-      await this.#context.client
-        .patch(resourceOf(child), { namespace, name }, 'merge', { spec: { status, statusMessage: message } })
-        .catch((error: unknown) => {
-          if (!isApiError(error, 'NotFound')) throw error;
-        });
+      await unlessGone(
+        this.#context.client.patch(resourceOf(child), { namespace, name }, 'merge', {
+          spec: { status, statusMessage: message },
+        }),
+      );
     }
   }
 

@@ -1,10 +1,11 @@
 import {
   controllerReference,
-  isApiError,
   type KubeClient,
   type KubeObject,
   SECRETS,
   SERVICE_ACCOUNTS,
+  unlessGone,
+  unlessThere,
 } from '../../kube/index.ts';
 import { childName } from '../names.ts';
 import { CREDENTIALS_PATH } from './pod.ts';
@@ -32,10 +33,7 @@ export async function secretsOfAccount(
   namespace: string,
   account: string,
 ): Promise<Secret[]> {
-  const found = await client.get<Account>(SERVICE_ACCOUNTS, namespace, account).catch((error: unknown) => {
-    if (isApiError(error, 'NotFound')) return undefined;
-    throw error;
-  });
+  const found = await unlessGone(client.get<Account>(SERVICE_ACCOUNTS, namespace, account));
   const names = new Set(
     [...(found?.secrets ?? []), ...(found?.imagePullSecrets ?? [])].map((item) => item.name),
   );
@@ -63,9 +61,7 @@ export async function makeCredentials(client: KubeClient, run: TaskRun): Promise
       Object.entries(files).map(([key, text]) => [key, Buffer.from(text).toString('base64')]),
     ),
   };
-  await client.create(SECRETS, secret).catch((error: unknown) => {
-    if (!isApiError(error, 'AlreadyExists')) throw error;
-  });
+  await unlessThere(client.create(SECRETS, secret));
   return name;
 }
 

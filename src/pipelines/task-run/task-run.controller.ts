@@ -10,6 +10,7 @@ import {
   PODS,
   type Request,
   withCondition,
+  unlessGone,
 } from '../../kube/index.ts';
 import { type PipelineContext, timestamp } from '../context.ts';
 import { formatDuration, parseDuration } from '../duration.ts';
@@ -300,11 +301,9 @@ export class TaskRunController {
     const pod =
       status.podName === undefined ? undefined : this.#pods.get(run.metadata.namespace ?? '', status.podName);
     if (pod === undefined || pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return;
-    await this.#context.client
-      .delete(PODS, run.metadata.namespace ?? '', pod.metadata.name ?? '')
-      .catch((error: unknown) => {
-        if (!isApiError(error, 'NotFound')) throw error;
-      });
+    await unlessGone(
+      this.#context.client.delete(PODS, run.metadata.namespace ?? '', pod.metadata.name ?? ''),
+    );
   }
 
   /** The files of a task that went well are of no more use; those of one that failed can be looked at. */
@@ -312,13 +311,16 @@ export class TaskRunController {
     if (outcomeOf(run) !== 'succeeded') return DONE;
     const pod = this.#pods.get(run.metadata.namespace ?? '', run.status?.podName ?? '');
     if (pod?.metadata.annotations?.[POD_ANNOTATIONS.keepVolumes] === undefined) return DONE;
-    await this.#context.client
-      .patch(PODS, { namespace: run.metadata.namespace ?? '', name: pod.metadata.name ?? '' }, 'merge', {
-        metadata: { annotations: { [POD_ANNOTATIONS.keepVolumes]: null } },
-      })
-      .catch((error: unknown) => {
-        if (!isApiError(error, 'NotFound')) throw error;
-      });
+    await unlessGone(
+      this.#context.client.patch(
+        PODS,
+        { namespace: run.metadata.namespace ?? '', name: pod.metadata.name ?? '' },
+        'merge',
+        {
+          metadata: { annotations: { [POD_ANNOTATIONS.keepVolumes]: null } },
+        },
+      ),
+    );
     return DONE;
   }
 

@@ -12,6 +12,7 @@ import {
   PODS,
   REPLICA_SETS,
   type Request,
+  unlessGone,
 } from '../../kube/index.ts';
 import type { Runnable, WorkloadContext } from '../context.ts';
 import { hashOf, stableText } from '../names.ts';
@@ -285,9 +286,7 @@ export class DeploymentController implements Runnable {
       .toSorted((a, b) => revisionOf(a) - revisionOf(b) || byCreation(a, b))
       .slice(0, Math.max(0, extra))) {
       const { namespace = '', name = '' } = set.metadata;
-      await this.#context.client.delete(REPLICA_SETS, namespace, name).catch((error: unknown) => {
-        if (!isApiError(error, 'NotFound')) throw error;
-      });
+      await unlessGone(this.#context.client.delete(REPLICA_SETS, namespace, name));
     }
   }
 
@@ -300,11 +299,9 @@ export class DeploymentController implements Runnable {
     const status = deploymentStatus(deployment, current, sets, now());
     const { namespace = '', name = '' } = deployment.metadata;
     if (stableText(status) !== stableText(deployment.status ?? {}))
-      await client
-        .patch(DEPLOYMENTS, { namespace, name }, 'merge', { status }, { subresource: 'status' })
-        .catch((error: unknown) => {
-          if (!isApiError(error, 'NotFound')) throw error;
-        });
+      await unlessGone(
+        client.patch(DEPLOYMENTS, { namespace, name }, 'merge', { status }, { subresource: 'status' }),
+      );
     const progressing = status.conditions?.find((item) => item.type === 'Progressing');
     const seconds = deployment.spec.progressDeadlineSeconds;
     if (seconds === undefined || progressing === undefined || deployment.spec.paused) return DONE;

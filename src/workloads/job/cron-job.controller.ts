@@ -10,6 +10,7 @@ import {
   JOBS,
   type Outcome,
   type Request,
+  unlessGone,
 } from '../../kube/index.ts';
 import { type Runnable, timestamp, type WorkloadContext } from '../context.ts';
 import { deleteIfThere, writeStatus } from '../status-writer.ts';
@@ -184,13 +185,11 @@ export class CronJobController implements Runnable {
             Date.parse(a.metadata.creationTimestamp ?? '') - Date.parse(b.metadata.creationTimestamp ?? ''),
         );
       for (const job of finished.slice(0, Math.max(0, finished.length - limit)))
-        await this.#context.client
-          .delete(JOBS, job.metadata.namespace ?? '', job.metadata.name ?? '', {
+        await unlessGone(
+          this.#context.client.delete(JOBS, job.metadata.namespace ?? '', job.metadata.name ?? '', {
             propagationPolicy: 'Background',
-          })
-          .catch((error: unknown) => {
-            if (!isApiError(error, 'NotFound')) throw error;
-          });
+          }),
+        );
     }
   }
 }

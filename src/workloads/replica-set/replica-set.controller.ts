@@ -2,7 +2,6 @@ import {
   Controller,
   DONE,
   type Informer,
-  isApiError,
   isPodReady,
   matchesSelector,
   type Outcome,
@@ -11,6 +10,7 @@ import {
   REPLICA_SETS,
   type Request,
   withCondition,
+  unlessGone,
 } from '../../kube/index.ts';
 import type { Runnable, WorkloadContext } from '../context.ts';
 import { stableText } from '../names.ts';
@@ -110,11 +110,9 @@ export class ReplicaSetController implements Runnable {
     const before = { conditions: [], ...set.status };
     if (stableText(before) === stableText({ ...before, ...status })) return;
     const { namespace = '', name = '' } = set.metadata;
-    await client
-      .patch(REPLICA_SETS, { namespace, name }, 'merge', { status }, { subresource: 'status' })
-      .catch((error: unknown) => {
-        if (!isApiError(error, 'NotFound')) throw error;
-      });
+    await unlessGone(
+      client.patch(REPLICA_SETS, { namespace, name }, 'merge', { status }, { subresource: 'status' }),
+    );
   }
 
   /** Pods become available by time alone. */

@@ -16,6 +16,7 @@ import {
   type Request,
   type ResourceRef,
   SERVICES,
+  unlessGone,
 } from '../../kube/index.ts';
 import type { Runnable, WorkloadContext } from '../context.ts';
 import { hashOf, stableText } from '../names.ts';
@@ -193,9 +194,7 @@ export class EndpointsController implements Runnable {
   }
 
   async #delete(resource: ResourceRef, namespace: string, name: string): Promise<void> {
-    await this.#context.client.delete(resource, namespace, name).catch((error: unknown) => {
-      if (!isApiError(error, 'NotFound')) throw error;
-    });
+    await unlessGone(this.#context.client.delete(resource, namespace, name));
   }
 }
 

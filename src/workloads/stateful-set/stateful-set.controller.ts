@@ -3,7 +3,6 @@ import {
   Controller,
   DONE,
   type Informer,
-  isApiError,
   isPodReady,
   type KubeObject,
   type LabelSelector,
@@ -15,6 +14,7 @@ import {
   type PodTemplate,
   type Request,
   STATEFUL_SETS,
+  unlessThere,
 } from '../../kube/index.ts';
 import type { Runnable, WorkloadContext } from '../context.ts';
 import { isAvailable, PodControl } from '../pod-control.ts';
@@ -183,8 +183,8 @@ export class StatefulSetController implements Runnable {
       if (this.#claims.get(namespace, name) !== undefined) continue;
       const whenDeleted = set.spec.persistentVolumeClaimRetentionPolicy?.whenDeleted;
       const { uid = '', name: owner = '' } = set.metadata;
-      await this.#context.client
-        .create(PERSISTENT_VOLUME_CLAIMS, {
+      await unlessThere(
+        this.#context.client.create(PERSISTENT_VOLUME_CLAIMS, {
           apiVersion: 'v1',
           kind: 'PersistentVolumeClaim',
           metadata: {
@@ -197,10 +197,8 @@ export class StatefulSetController implements Runnable {
             }),
           },
           spec,
-        })
-        .catch((error: unknown) => {
-          if (!isApiError(error, 'AlreadyExists')) throw error;
-        });
+        }),
+      );
     }
     return claims;
   }

@@ -18,6 +18,7 @@ import {
   quantityNumber,
   type Request,
   STORAGE_CLASSES,
+  unlessGone,
 } from '../../kube/index.ts';
 import type { Runnable, WorkloadContext } from '../context.ts';
 import { deleteIfThere, writeStatus } from '../status-writer.ts';
@@ -250,12 +251,13 @@ export class VolumeBinder implements Runnable {
     const claim = this.#claims.get(claimRef.namespace ?? '', claimRef.name ?? '');
     if (claim?.metadata.uid === claimRef.uid) return DONE;
     // The cache of claims may be behind the one of volumes.
-    const live = await this.#context.client
-      .get<Claim>(PERSISTENT_VOLUME_CLAIMS, claimRef.namespace ?? '', claimRef.name ?? '')
-      .catch((error: unknown) => {
-        if (isApiError(error, 'NotFound')) return undefined;
-        throw error;
-      });
+    const live = await unlessGone(
+      this.#context.client.get<Claim>(
+        PERSISTENT_VOLUME_CLAIMS,
+        claimRef.namespace ?? '',
+        claimRef.name ?? '',
+      ),
+    );
     if (live?.metadata.uid === claimRef.uid) return DONE;
     await writeStatus(this.#context.client, PERSISTENT_VOLUMES, volume, { phase: 'Released' });
     if (policy !== 'Delete' || volume.metadata.annotations?.[PROVISIONED_BY] !== PROVISIONER) return DONE;
@@ -270,11 +272,9 @@ export class VolumeBinder implements Runnable {
 
   async #patchClaim(claim: Claim, patch: object): Promise<void> {
     const { namespace = '', name = '' } = claim.metadata;
-    await this.#context.client
-      .patch(PERSISTENT_VOLUME_CLAIMS, { namespace, name }, 'merge', patch)
-      .catch((error: unknown) => {
-        if (!isApiError(error, 'NotFound')) throw error;
-      });
+    await unlessGone(
+      this.#context.client.patch(PERSISTENT_VOLUME_CLAIMS, { namespace, name }, 'merge', patch),
+    );
   }
 
   #status(claim: Claim, status: object): Promise<void> {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { Command } from 'commander';
-import { isApiError, type KubeClient, type Pod, PODS } from '../../../kube/index.ts';
+import { isApiError, type KubeClient, type Pod, PODS, unlessGone } from '../../../kube/index.ts';
 import { TASK_RUNS, type TaskRun } from '../../../pipelines/index.ts';
 import { UserError } from '../../../server/index.ts';
 import { type Environment, findCluster, globalFlags } from '../../environment.ts';
@@ -40,9 +40,7 @@ export function registerDebug(ci: Command, environment: Environment): void {
           const exitCode = await inside(environment, kubeconfig, { namespace, name, words });
           if (exitCode !== 0) throw new UserError(`It ended with exit code ${exitCode}.`);
         } finally {
-          await client.delete(PODS, namespace, name, { gracePeriodSeconds: 0 }).catch((error: unknown) => {
-            if (!isApiError(error, 'NotFound')) throw error;
-          });
+          await unlessGone(client.delete(PODS, namespace, name, { gracePeriodSeconds: 0 }));
         }
       }),
     );
