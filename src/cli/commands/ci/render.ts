@@ -32,7 +32,7 @@ export function registerRender(ci: Command, environment: Environment): void {
         environment.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
       else
         environment.stdout.write(
-          `${tekton ? '' : '#!yaml\n'}${stringify(shown, { aliasDuplicateObjects: false })}`,
+          `${tekton ? '' : '#!yaml\n'}${stringify(shown, { aliasDuplicateObjects: false, lineWidth: 0 })}`,
         );
     });
   withScmFlags(ci.command('lint'))

@@ -272,7 +272,7 @@ export function registerRunRemote(run: Command, environment: Environment): void 
           environment.stdout.write(
             isJson
               ? `${JSON.stringify(run, undefined, 2)}\n`
-              : stringify(run, { aliasDuplicateObjects: false }),
+              : stringify(run, { aliasDuplicateObjects: false, lineWidth: 0 }),
           );
           return;
         }
