@@ -44,7 +44,11 @@ export class RepositoryController {
   }
 
   async #reconcile(request: Request): Promise<Outcome> {
-    const repository = this.#repositories.get(request.namespace, request.name);
+    if (this.#repositories.get(request.namespace, request.name) === undefined) return DONE;
+    // As it is now: a pass on an older version would not know the hook that the last one has made, and replace it.
+    const repository = await unlessGone(
+      this.#context.client.get<Repository>(REPOSITORIES, request.namespace, request.name),
+    );
     if (repository === undefined) return DONE;
     if (repository.metadata.deletionTimestamp !== undefined) return this.#remove(repository);
     try {
