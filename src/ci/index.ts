@@ -17,3 +17,4 @@ export {
   type Repository,
 } from './resources.ts';
 export { UNTRUSTED } from './builds/untrusted.ts';
+export { BuildCollector } from './collect/build-collector.ts';
