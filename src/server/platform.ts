@@ -40,6 +40,7 @@ import { metricsService } from './metrics-service.ts';
 import { RunServices } from './local-services.ts';
 import { podPuller } from './pull-secrets.ts';
 import { registryAccess } from './registry-access.ts';
+import { installRoles } from './roles.ts';
 import type { Settings } from './settings.ts';
 import { TokenAccess } from './token-access.ts';
 import { UsageMeter } from './usage-meter.ts';
@@ -126,6 +127,7 @@ export class Platform implements AsyncDisposable {
     serving.usage.start(signal);
     front.delivery.start(signal);
     await installStorageClass(base.client);
+    await installRoles(base.client);
     await installWebService(base.client, { hostIp: base.hostIp, port: front.webPort });
     await node.status.start(signal);
     await node.agent.start(signal);

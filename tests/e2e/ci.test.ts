@@ -194,6 +194,23 @@ actions:
     );
     const tasks = await ok('ci', 'list', 'tasks', '--pipelinerun', again);
     assert.doesNotMatch(tasks, /version|test/);
+    // Whoever may edit a namespace may work with its pipelines, and whoever may view it may look at them.
+    for (const [who, verb, what, expected] of [
+      ['edit', 'create', 'pipelineruns.tekton.dev', 'yes'],
+      ['edit', 'update', 'gitrepositories.run.dispatch.dev', 'yes'],
+      ['view', 'create', 'repositories.dispatch.dev', 'no'],
+    ] as const) {
+      await dispatch.kubectl('create', 'rolebinding', who, `--clusterrole=${who}`, `--user=${who}`);
+      const { stdout } = await dispatch.kubectl('auth', 'can-i', verb, what, `--as=${who}`);
+      assert.equal(stdout.trim(), expected, `${who} ${verb} ${what}`);
+    }
+    const log = [
+      'get',
+      '--raw',
+      `/apis/run.dispatch.dev/v1alpha1/namespaces/default/pipelineruns/${run}/log`,
+    ];
+    assert.match(await dispatch.ok(...log, '--as=view'), /version 1\.9/);
+    assert.match((await dispatch.kubectl(...log, '--as=nobody')).stderr, /forbidden/i);
     // Their logs outlive the pods.
     await dispatch.ok('delete', 'pods', '--all');
     assert.match(await ok('ci', 'logs', '--pipelinerun', run, '--task', 'version'), /1\.9/);

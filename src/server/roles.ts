@@ -1,0 +1,36 @@
+import type { KubeClient, KubeObject, ResourceRef } from '../kube/index.ts';
+
+const CLUSTER_ROLES: ResourceRef = {
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  plural: 'clusterroles',
+  namespaced: false,
+};
+const READ = ['get', 'list', 'watch'];
+const WRITE = ['create', 'update', 'patch', 'delete', 'deletecollection'];
+
+/** What the roles view, edit and admin may do with the kinds that are added to those of Kubernetes. */
+export async function installRoles(client: KubeClient): Promise<void> {
+  const groups = ['tekton.dev', 'dispatch.dev', 'gateway.networking.k8s.io'];
+  const roles = [
+    role('view', [
+      { apiGroups: groups, resources: ['*'], verbs: READ },
+      { apiGroups: ['run.dispatch.dev'], resources: ['*'], verbs: READ },
+    ]),
+    role('edit', [
+      { apiGroups: groups, resources: ['*'], verbs: WRITE },
+      { apiGroups: ['run.dispatch.dev'], resources: ['gitrepositories', 'images'], verbs: WRITE },
+    ]),
+  ];
+  await Promise.all(roles.map((object) => client.apply(CLUSTER_ROLES, object, { force: true })));
+}
+
+function role(of: 'view' | 'edit', rules: object[]): KubeObject {
+  const labels = { [`rbac.authorization.k8s.io/aggregate-to-${of}`]: 'true' };
+  return {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRole',
+    metadata: { name: `dispatch-${of}`, labels },
+    rules,
+  };
+}
