@@ -1,15 +1,10 @@
 import type { DispatchfileRenderer } from '../dispatchfile/index.ts';
-import type { EventRecorder, Informers, KubeClient, Logger } from '../kube/index.ts';
+import type { ControllerContext } from '../kube/index.ts';
 import type { ForgeRepositories, Mirrors } from '../scm/index.ts';
 import type { StepImages } from './compile/task.ts';
 
 /** What the controllers of this room work with. */
-export interface CiContext {
-  client: KubeClient;
-  informers: Informers;
-  log: Logger;
-  now: () => number;
-  events: (component: string) => EventRecorder;
+export interface CiContext extends ControllerContext {
   fetch: typeof fetch;
   mirrors: Mirrors;
   forge: ForgeRepositories;
@@ -21,8 +16,4 @@ export interface CiContext {
   forgetRun: (namespace: string, run: string) => Promise<void>;
   /** How pods do. */
   clusterUrl: string;
-}
-
-export function timestamp(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

@@ -2,6 +2,7 @@ import { CueEvaluator } from './cue/evaluate.ts';
 import { languageOf } from './language.ts';
 import { type ModuleSource, NO_MODULES } from './modules.ts';
 import { normalize, type Normalized } from './normalize.ts';
+import { DispatchfileError } from './problem.ts';
 import { evaluateStarlark } from './starlark-pipeline/evaluate.ts';
 import { parseJson, parseYaml } from './yaml-file.ts';
 
@@ -34,7 +35,12 @@ export class DispatchfileRenderer implements AsyncDisposable {
     { file, modules = NO_MODULES, print = () => {} }: RenderOptions,
   ): ReturnType<CueEvaluator['evaluate']> {
     if (text.length > MAX_BYTES)
-      throw new RangeError(`${file} is larger than ${MAX_BYTES / 1024 / 1024} MiB.`);
+      throw new DispatchfileError([
+        {
+          message: `the file is larger than ${MAX_BYTES / 1024 / 1024} MiB`,
+          place: { file, line: 1, column: 1 },
+        },
+      ]);
     switch (languageOf(text, file)) {
       case 'cue':
         return this.#cue.evaluate(text, file);

@@ -1,5 +1,6 @@
 import type { KubeClient, ResourceRef } from './client.ts';
 import type { Logger } from './logger.ts';
+import { timestamp } from './metadata.ts';
 import type { KubeObject } from './object.ts';
 import { isApiError } from './status.ts';
 
@@ -51,7 +52,7 @@ export class EventRecorder {
 
   async #write(object: KubeObject, event: EventText): Promise<void> {
     const key = [object.metadata.uid, event.type, event.reason, event.message].join('\n');
-    const time = `${new Date(this.#now()).toISOString().slice(0, 19)}Z`;
+    const time = timestamp(this.#now());
     const known = this.#known.get(key);
     if (known !== undefined && (await this.#again(known, time))) return;
     const namespace = object.metadata.namespace ?? 'default';

@@ -1,4 +1,5 @@
 export * from './client.ts';
+export * from './context.ts';
 export * from './controller.ts';
 export * from './events.ts';
 export * from './http-transport.ts';
@@ -13,6 +14,7 @@ export * from './object.ts';
 export * from './pod.ts';
 export * from './quantity.ts';
 export * from './resources.ts';
+export * from './secret.ts';
 export * from './selector.ts';
 export * from './status.ts';
 export * from './transport.ts';

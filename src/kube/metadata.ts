@@ -1,5 +1,10 @@
 import type { Condition, KubeObject, OwnerReference } from './object.ts';
 
+/** A moment as objects have it: to the second. */
+export function timestamp(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
 /** A reference that makes `owner` the controller of the object that carries it. */
 export function controllerReference(owner: KubeObject): OwnerReference {
   const { name = '', uid = '' } = owner.metadata;
@@ -42,9 +47,7 @@ export function withCondition(
 ): Condition[] {
   const known = conditions?.find((item) => item.type === next.type);
   const time =
-    known?.status === next.status && known.lastTransitionTime
-      ? known.lastTransitionTime
-      : `${new Date(now).toISOString().slice(0, 19)}Z`;
+    known?.status === next.status && known.lastTransitionTime ? known.lastTransitionTime : timestamp(now);
   const condition: Condition = { ...next, lastTransitionTime: time };
   if (known === undefined) return [...(conditions ?? []), condition];
   return (conditions ?? []).map((item) => (item === known ? condition : item));

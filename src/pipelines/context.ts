@@ -1,4 +1,4 @@
-import type { EventRecorder, Informers, KubeClient, Logger } from '../kube/index.ts';
+import type { ControllerContext } from '../kube/index.ts';
 
 /** Files that the containers of a pod of this machine have left in its volumes. */
 export interface PodFiles {
@@ -6,17 +6,8 @@ export interface PodFiles {
   read: (podUid: string, volume: string, path: string, maxBytes: number) => Promise<Buffer | undefined>;
 }
 
-export interface PipelineContext {
-  client: KubeClient;
-  informers: Informers;
-  log: Logger;
-  now: () => number;
-  events: (component: string) => EventRecorder;
+export interface PipelineContext extends ControllerContext {
   files: PodFiles;
   /** Where logs of runs are kept after their pods are gone. */
   logsDir: string;
-}
-
-export function timestamp(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

@@ -7,7 +7,7 @@ import {
   RegistryClient,
   type RegistrySettings,
 } from '../images/index.ts';
-import { isApiError, type KubeClient, type KubeObject, type Pod, SECRETS } from '../kube/index.ts';
+import { type KubeClient, type Pod, type Secret, SECRETS, secretText, unlessGone } from '../kube/index.ts';
 
 /** Fetches images for pods, with the credentials that their pods name. */
 export function podPuller(
@@ -27,12 +27,7 @@ export function podPuller(
 }
 
 async function dockerConfig(kube: KubeClient, namespace: string, name: string): Promise<string | undefined> {
-  const secret = await kube.get<KubeObject>(SECRETS, namespace, name).catch((error: unknown) => {
-    // A pod may name a secret that is not there: the image may need none.
-    if (isApiError(error, 'NotFound')) return undefined;
-    throw error;
-  });
-  const data = secret?.['data'] as Record<string, string> | undefined;
-  const text = data?.['.dockerconfigjson'] ?? data?.['.dockercfg'];
-  return text === undefined ? undefined : Buffer.from(text, 'base64').toString();
+  // A pod may name a secret that is not there: the image may need none.
+  const secret = await unlessGone(kube.get<Secret>(SECRETS, namespace, name));
+  return secretText(secret, '.dockerconfigjson') || secretText(secret, '.dockercfg') || undefined;
 }

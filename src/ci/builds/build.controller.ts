@@ -13,22 +13,23 @@ import {
 import {
   CONFIG_MAPS,
   Controller,
+  controllerReference,
   DONE,
   type Informer,
-  isApiError,
   type KubeObject,
   type Outcome,
   type Request,
   SERVICE_ACCOUNTS,
   unlessGone,
   unlessThere,
+  timestamp,
 } from '../../kube/index.ts';
 import { GitError, MissingRevisionError } from '../../scm/index.ts';
 import { contentsOf } from '../compile/contents.ts';
 import { compileRun } from '../compile/pipeline-run.ts';
-import { type CiContext, timestamp } from '../context.ts';
-import { GitModules, parseLock } from '../repositories/modules.ts';
-import { type Source, SourceProblem, sourceOf } from '../repositories/source.ts';
+import type { CiContext } from '../context.ts';
+import { placeOfDispatchfile, renderDispatchfile } from '../repositories/dispatchfile-of.ts';
+import { forgeCloneUrl, forgeName, type Source, SourceProblem, sourceOf } from '../repositories/source.ts';
 import {
   type Build,
   type BuildEvent,
@@ -90,7 +91,7 @@ export class BuildController {
   async #reconcile(request: Request): Promise<Outcome> {
     if (this.#builds.get(request.namespace, request.name) === undefined) return DONE;
     // As it is now: a pass on an older version would number the build, and run it, a second time.
-    const build = await this.#fresh(request);
+    const build = await unlessGone(this.#context.client.get<Build>(BUILDS, request.namespace, request.name));
     if (build === undefined || build.metadata.deletionTimestamp !== undefined) return DONE;
     const { phase } = build.status ?? {};
     if (phase !== undefined && phase !== 'Pending' && !(phase === 'Waiting' && build.spec.approved))
@@ -118,15 +119,6 @@ export class BuildController {
       }
     }
     return DONE;
-  }
-
-  async #fresh({ namespace, name }: Request): Promise<Build | undefined> {
-    try {
-      return await this.#context.client.get<Build>(BUILDS, namespace, name);
-    } catch (error) {
-      if (isApiError(error, 'NotFound')) return undefined;
-      throw error;
-    }
   }
 
   async #start(build: Build, repository: Repository): Promise<void> {
@@ -173,15 +165,13 @@ export class BuildController {
     const chatop = parseChatop(event.body ?? '');
     if (chatop === undefined || api === undefined || event.number === undefined)
       throw new Verdict('Ignored', 'The comment is no command.');
+    if (!(await api.mayWrite(fullName, event.author ?? '')))
+      throw new Verdict('Ignored', `${event.author} may not start tasks here.`);
     const request = await api.pullRequest(fullName, event.number);
     if (chatop.command === APPROVAL) {
-      if (!(await api.mayWrite(fullName, event.author ?? '')))
-        throw new Verdict('Ignored', `${event.author} may not let it run.`);
       await this.#approve(build, request.commit);
       throw new Verdict('Ignored', `${event.author} lets it run.`);
     }
-    if (!(await api.mayWrite(fullName, event.author ?? '')))
-      throw new Verdict('Ignored', `${event.author} may not start tasks here.`);
     return { ...event, ...request, type: 'comment', body: event.body ?? '', author: event.author ?? '' };
   }
 
@@ -204,45 +194,15 @@ export class BuildController {
   }
 
   async #render(repository: Repository, source: Source, commit: string): Promise<Normalized> {
-    const { mirrors, renderer } = this.#context;
-    const { dispatchfile = {} } = repository.spec;
-    const path = dispatchfile.path ?? 'Dispatchfile';
-    const other =
-      dispatchfile.repository === undefined
-        ? source
-        : await sourceOf(this.#context, {
-            ...repository,
-            spec: { ...repository.spec, url: dispatchfile.repository },
-          });
-    const at =
-      dispatchfile.revision === undefined && dispatchfile.repository === undefined
-        ? commit
-        : await mirrors.resolve(
-            other.remote,
-            dispatchfile.revision ?? (await mirrors.defaultBranch(other.remote)),
-          );
-    const text = await mirrors.fileAt(other.remote, at, path);
-    if (text === undefined) throw new Verdict('Failed', `There is no ${path} at ${at.slice(0, 12)}.`);
-    const lock = parseLock((await mirrors.fileAt(other.remote, at, `${path}.lock`)) ?? '');
-    const modules = new GitModules({
-      mirrors,
-      own: { remote: other.remote, commit: at },
-      lock,
-      remoteOf: (name) => this.#library(name, source),
-    });
+    const place = await placeOfDispatchfile(this.#context, repository, source, commit);
     try {
-      return await renderer.render(text, { file: path, modules });
+      const rendered = await renderDispatchfile(this.#context, place);
+      if (rendered !== undefined) return rendered;
     } catch (error) {
       if (!(error instanceof DispatchfileError)) throw error;
       throw new Verdict('Failed', error.problems.map(formatProblem).join('\n'));
     }
-  }
-
-  /** A library at the same host is fetched with the same login; any other without. */
-  #library(name: string, source: Source): { url: string; credentials: Source['remote']['credentials'] } {
-    const url = `https://${name}.git`;
-    const same = URL.canParse(source.remote.url) && new URL(source.remote.url).host === new URL(url).host;
-    return { url, credentials: same ? source.remote.credentials : undefined };
+    throw new Verdict('Failed', `There is no ${place.path} at ${place.commit.slice(0, 12)}.`);
   }
 
   async #select(
@@ -295,9 +255,9 @@ export class BuildController {
   }
 
   async #run(build: Build, work: Work): Promise<void> {
-    const { repository, source, event, commit, pipeline, tasks, actions } = work;
-    const { client, images } = this.#context;
-    const { namespace = '', name = '' } = build.metadata;
+    const { repository, event, commit, actions } = work;
+    const { client } = this.#context;
+    const { namespace = '' } = build.metadata;
     const number = build.status?.number ?? (await this.#nextNumber(repository));
     const buildName = actions.find((action) => action.name)?.name ?? buildNameOf(event);
     const run =
@@ -305,10 +265,21 @@ export class BuildController {
       runName({ repository: repository.metadata.name ?? '', number, build: buildName, commit });
     // Remembered before it is made: whoever goes on after a crash makes the same one.
     await this.#remember(build, { number, pipelineRun: run });
+    if (event.isFork) await this.#untrusted(namespace);
+    const object = await this.#compile({ ...work, build, run, buildName });
+    object.metadata.ownerReferences = [controllerReference(build)];
+    await unlessThere(client.create(PIPELINE_RUNS, object));
+    if (!repository.spec.disableAutoCancel) await this.#cancelOlder(repository, event, run);
+    await this.#remember(build, { phase: 'Running' });
+  }
+
+  /** The run as it is made. Throws where code of strangers asks for what it may not have. */
+  async #compile(work: Work & { build: Build; run: string; buildName: string }): Promise<KubeObject> {
+    const { repository, source, event, commit, pipeline, tasks, build, run, buildName } = work;
+    const { namespace = '', name = '' } = build.metadata;
     const trusted = !event.isFork;
-    if (!trusted) await this.#untrusted(namespace);
     const known = {
-      buildName: buildName,
+      buildName,
       git: {
         url: source.cloneUrl.url,
         commit,
@@ -327,8 +298,8 @@ export class BuildController {
       pipeline,
       context: known,
       contents,
-      images,
-      cloneUrl: (url) => (url === source.cloneUrl.url ? source.cloneUrl : this.#cloneUrl(url)),
+      images: this.#context.images,
+      cloneUrl: (url) => this.#cloneUrl(url),
       name: run,
       namespace,
       tasks,
@@ -350,23 +321,13 @@ export class BuildController {
         'Failed',
         `It asks for ${asked}, which pull requests from other repositories never get.`,
       );
-    object.metadata.ownerReferences = [
-      { apiVersion: build.apiVersion, kind: build.kind, name, uid: build.metadata.uid ?? '' },
-    ];
-    await unlessThere(client.create(PIPELINE_RUNS, object));
-    if (!repository.spec.disableAutoCancel) await this.#cancelOlder(repository, event, run);
-    await this.#remember(build, { phase: 'Running' });
+    return object;
   }
 
   /** Repositories of this server have another address for pods than for people. */
   #cloneUrl(url: string): { url: string; token: boolean } {
-    const local = /\/dispatch\/git\/([^/]+\/[^/]+?)(?:\.git)?\/?$/.exec(url);
-    const ours =
-      local !== null &&
-      (url.startsWith(this.#context.publicUrl()) || url.startsWith(this.#context.clusterUrl));
-    return ours
-      ? { url: `${this.#context.clusterUrl}/dispatch/git/${local[1]}.git`, token: true }
-      : { url, token: false };
+    const local = forgeName(this.#context, url);
+    return local === undefined ? { url, token: false } : forgeCloneUrl(this.#context, local);
   }
 
   /** One more, and nobody else has the same: the version that was read is the one that is written on. */

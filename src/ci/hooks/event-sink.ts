@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Informer, isApiError, type KubeClient } from '../../kube/index.ts';
+import { controllerReference, type Informer, type KubeClient, unlessThere } from '../../kube/index.ts';
 import {
   eventsOf,
   isAuthentic,
@@ -91,8 +91,9 @@ export class EventSink {
   /** A push to a repository of this server: for every Repository object that stands for it. */
   pushed = async ({ id, repository, updates }: Push): Promise<void> => {
     for (const object of this.#repositories.list()) {
-      const local = localName(object);
+      const local = localName(this.#context, object);
       if (local?.owner !== repository.owner || local.name !== repository.name) continue;
+      if (object.metadata.namespace !== repository.owner) continue;
       for (const update of updates)
         for (const event of refEvents({ ...update, author: '' }))
           await this.record(object, event, `${id}/${update.ref}`);
@@ -120,22 +121,11 @@ export async function recordBuild(
       name: `${name.slice(0, 40)}-${hash}`,
       namespace,
       labels: { repository: name.slice(0, 63) },
-      ownerReferences: [
-        {
-          apiVersion: repository.apiVersion,
-          kind: repository.kind,
-          name,
-          uid: repository.metadata.uid ?? '',
-        },
-      ],
+      ownerReferences: [controllerReference(repository)],
     },
     spec: { repository: name, event: event as BuildEvent },
   };
-  try {
-    await client.create(BUILDS, build);
-  } catch (error) {
-    if (!isApiError(error, 'AlreadyExists')) throw error;
-  }
+  await unlessThere(client.create(BUILDS, build));
 }
 
 async function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { type Informer, type KubeObject, SECRETS } from '../../kube/index.ts';
+import { type Informer, type Secret, SECRETS, secretTexts } from '../../kube/index.ts';
 import type { CiContext } from '../context.ts';
 import { IMAGE_REPOSITORIES, type ImageRepository, REPOSITORIES, type Repository } from '../resources.ts';
 import { recordBuild } from './event-sink.ts';
@@ -55,9 +55,9 @@ export class ImageEvents {
     const name = object.spec.webhookSecret;
     if (name === undefined) return false;
     const secret = await this.#context.client
-      .get<KubeObject & { data?: Record<string, string> }>(SECRETS, object.metadata.namespace ?? '', name)
+      .get<Secret>(SECRETS, object.metadata.namespace ?? '', name)
       .catch(() => undefined);
-    const wanted = Buffer.from(Object.values(secret?.data ?? {})[0] ?? '', 'base64').toString();
+    const wanted = secretTexts(secret)[0] ?? '';
     const query = new URL(request.url ?? '/', 'http://localhost').searchParams;
     const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? query.get('token') ?? '';
     const [a, b] = [given, wanted].map((text) => createHash('sha256').update(text).digest());

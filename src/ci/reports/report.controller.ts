@@ -1,5 +1,5 @@
-import { Controller, DONE, type Informer, type Outcome, type Request } from '../../kube/index.ts';
-import { type CiContext, timestamp } from '../context.ts';
+import { Controller, DONE, type Informer, type Outcome, type Request, timestamp } from '../../kube/index.ts';
+import type { CiContext } from '../context.ts';
 import { sourceOf } from '../repositories/source.ts';
 import {
   type Build,

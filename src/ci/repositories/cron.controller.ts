@@ -4,8 +4,8 @@ import { Controller, DONE, type Informer, isApiError, type Outcome, type Request
 import type { CiContext } from '../context.ts';
 import { recordBuild } from '../hooks/event-sink.ts';
 import { REPOSITORIES, type Repository } from '../resources.ts';
-import { GitModules } from './modules.ts';
-import { sourceOf } from './source.ts';
+import { placeOfDispatchfile, renderDispatchfile } from './dispatchfile-of.ts';
+import { type Source, sourceOf } from './source.ts';
 
 const LOCAL_POLL_MS = 30_000;
 const REMOTE_POLL_MS = 5 * 60_000;
@@ -50,7 +50,7 @@ export class CronController {
     try {
       const source = await sourceOf(this.#context, repository);
       if (source.provider !== 'dispatch') pollMs = REMOTE_POLL_MS;
-      const due = await this.#clocks(repository);
+      const due = await this.#clocks(repository, source);
       const waits = await Promise.all(due.map((item) => this.#check(repository, item)));
       return { result: 'requeueAfter', ms: Math.max(1000, Math.min(pollMs, ...waits)) };
     } catch (error) {
@@ -64,27 +64,16 @@ export class CronController {
     }
   }
 
-  async #clocks(repository: Repository): Promise<Due[]> {
-    const { mirrors, renderer } = this.#context;
+  async #clocks(repository: Repository, source: Source): Promise<Due[]> {
+    const { mirrors } = this.#context;
     const { namespace, name } = repository.metadata;
-    const { remote } = await sourceOf(this.#context, repository);
-    const commit = await mirrors.resolve(
-      remote,
-      repository.spec.dispatchfile?.revision ?? (await mirrors.defaultBranch(remote)),
-    );
+    const tip = await mirrors.resolve(source.remote, await mirrors.defaultBranch(source.remote));
+    const place = await placeOfDispatchfile(this.#context, repository, source, tip);
     const known = this.#known.get(`${namespace}/${name}`);
-    if (known?.commit === commit) return known.due;
-    const path = repository.spec.dispatchfile?.path ?? 'Dispatchfile';
-    const text = await mirrors.fileAt(remote, commit, path);
-    const modules = new GitModules({
-      mirrors,
-      own: { remote, commit },
-      lock: new Map(),
-      remoteOf: (item) => ({ url: `https://${item}.git`, credentials: undefined }),
-    });
-    const due =
-      text === undefined ? [] : clocksOf((await renderer.render(text, { file: path, modules })).pipeline);
-    this.#known.set(`${namespace}/${name}`, { commit, due });
+    if (known?.commit === place.commit) return known.due;
+    const rendered = await renderDispatchfile(this.#context, place);
+    const due = rendered === undefined ? [] : clocksOf(rendered.pipeline);
+    this.#known.set(`${namespace}/${name}`, { commit: place.commit, due });
     return due;
   }
 

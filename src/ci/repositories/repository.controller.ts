@@ -2,14 +2,17 @@ import { randomBytes } from 'node:crypto';
 import {
   type Condition,
   Controller,
+  controllerReference,
   DONE,
   hasFinalizer,
   type Informer,
   isApiError,
-  type KubeObject,
   type Outcome,
   type Request,
+  type Secret,
   SECRETS,
+  secretText,
+  secretTexts,
   withCondition,
   withFinalizer,
   withoutFinalizer,
@@ -110,18 +113,11 @@ export class RepositoryController {
       metadata: {
         name: secretName(repository),
         namespace: repository.metadata.namespace ?? '',
-        ownerReferences: [
-          {
-            apiVersion: repository.apiVersion,
-            kind: repository.kind,
-            name: repository.metadata.name ?? '',
-            uid: repository.metadata.uid ?? '',
-          },
-        ],
+        ownerReferences: [controllerReference(repository)],
       },
       type: 'Opaque',
       data: { secret: Buffer.from(secret).toString('base64') },
-    } as KubeObject);
+    } as Secret);
     return secret;
   }
 
@@ -185,12 +181,7 @@ export async function webhookSecret(
   repository: Repository,
 ): Promise<string | undefined> {
   const secret = await unlessGone(
-    client.get<KubeObject & { data?: Record<string, string> }>(
-      SECRETS,
-      repository.metadata.namespace ?? '',
-      secretName(repository),
-    ),
+    client.get<Secret>(SECRETS, repository.metadata.namespace ?? '', secretName(repository)),
   );
-  const value = secret?.data?.['secret'] ?? secret?.data?.['token'] ?? Object.values(secret?.data ?? {})[0];
-  return value === undefined ? undefined : Buffer.from(value, 'base64').toString();
+  return secretText(secret, 'secret') || secretText(secret, 'token') || secretTexts(secret)[0];
 }

@@ -1,8 +1,15 @@
-import { isApiError, type KubeObject, SECRETS, SERVICE_ACCOUNTS } from '../../kube/index.ts';
+import {
+  isApiError,
+  type KubeObject,
+  type Secret,
+  SECRETS,
+  secretText,
+  SERVICE_ACCOUNTS,
+  unlessGone,
+} from '../../kube/index.ts';
 import {
   connectProvider,
   type Credentials,
-  homeOf,
   PROVIDER_NAMES,
   type ProviderName,
   type Remote,
@@ -11,11 +18,6 @@ import {
 } from '../../scm/index.ts';
 import type { CiContext } from '../context.ts';
 import type { Repository } from '../resources.ts';
-
-interface Secret extends KubeObject {
-  type?: string;
-  data?: Record<string, string>;
-}
 
 /** Where a repository is, and how this server may speak to its provider. */
 export interface Source {
@@ -33,73 +35,121 @@ export interface Source {
 
 export class SourceProblem extends Error {}
 
-const HOSTS: Record<string, ProviderName> = {
-  'github.com': 'github',
-  'gitlab.com': 'gitlab',
-  'bitbucket.org': 'bitbucket-cloud',
+const PUBLIC_HOMES: Partial<Record<ProviderName, string>> = {
+  github: 'https://github.com',
+  gitlab: 'https://gitlab.com',
+  'bitbucket-cloud': 'https://bitbucket.org',
 };
-const LOCAL = /\/dispatch\/git\/([^/]+)\/([^/]+?)(?:\.git)?\/?$/;
+const LOCAL = /^\/dispatch\/git\/([^/]+)\/([^/]+?)(?:\.git)?\/?$/;
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
+/** What git may be given to read from: no path of this machine, and no program. */
+const READABLE = /^(?:https?:\/\/|ssh:\/\/|[\w.-]+@[\w.-]+:)/;
 
 /** Finds out where a Repository is. Throws a `SourceProblem` that says what is missing. */
 export async function sourceOf(context: CiContext, repository: Repository): Promise<Source> {
   const { spec } = repository;
   const namespace = repository.metadata.namespace ?? '';
-  const local = localName(repository);
-  if (local !== undefined) return localSource(context, local);
+  const local = localName(context, repository);
+  if (local !== undefined) return localSource(context, local, namespace);
   const secret = await findSecret(context, namespace, spec);
   const provider = providerOf(spec, secret);
   const url =
     spec.url ??
-    (provider === undefined || spec.repository === undefined
-      ? undefined
-      : cloneUrlOf(provider, spec.baseUrl ?? annotation(secret, 'scm.provider.url'), spec.repository));
-  if (url === undefined)
+    (provider && spec.repository && cloneUrlOf(provider, homeFor(provider, spec, secret), spec.repository));
+  if (!url)
     throw new SourceProblem(
       'It names neither a url nor a repository of a known provider: give one with --url.',
     );
-  const fullName = spec.repository ?? repositoryOf(url) ?? '';
-  const credentials = credentialsOf(secret);
-  const home = spec.baseUrl ?? annotation(secret, 'scm.provider.url');
-  // A credential goes to the host that it belongs to, and to no other.
-  const ours =
-    provider !== undefined &&
-    URL.canParse(url) &&
-    new URL(url).host === new URL(homeOf(provider, home ?? new URL(url).origin)).host;
-  const api =
-    provider === undefined || credentials === undefined || !ours
-      ? undefined
-      : connectProvider({
-          name: provider,
-          url: home ?? (URL.canParse(url) ? new URL(url).origin : undefined),
-          endpoint: spec.endpoint,
-          credentials,
-          fetch: context.fetch,
-        });
+  if (!READABLE.test(url))
+    throw new SourceProblem(
+      `${JSON.stringify(url)} cannot be read from: give an https, http or ssh address.`,
+    );
+  const credentials = provider && belongsTo(secret, provider, url) ? credentialsOf(secret) : undefined;
   return {
     provider,
-    fullName,
-    remote: { url, credentials: ours ? credentials : undefined },
+    fullName: spec.repository ?? repositoryOf(url) ?? '',
+    remote: { url, credentials },
     cloneUrl: { url, token: false },
-    api,
+    api: provider && credentials && connect(context, { provider, url, spec, credentials }),
     verifyTls: annotation(secret, 'scm.webhook.insecure-skip-tls-verify') !== 'true',
   };
 }
 
+/** Whether a credential is for the host of an address: it goes to that host, and to no other. */
+function belongsTo(secret: Secret | undefined, provider: ProviderName, url: string): boolean {
+  const home = annotation(secret, 'scm.provider.url') ?? PUBLIC_HOMES[provider];
+  return home !== undefined && hostOf(home) !== undefined && hostOf(home) === hostOf(url);
+}
+
+function connect(
+  { fetch: send }: CiContext,
+  at: { provider: ProviderName; url: string; spec: Repository['spec']; credentials: Credentials },
+): ScmProvider {
+  const { provider, url, spec, credentials } = at;
+  const host = hostOf(url) ?? '';
+  const api = hostOf(spec.endpoint);
+  if (api !== undefined && api !== host && !api.endsWith(`.${host}`))
+    throw new SourceProblem(
+      `The endpoint ${api} is at another host than the repository: its credentials are not for it.`,
+    );
+  return connectProvider({
+    name: provider,
+    url: new URL(url).origin,
+    endpoint: spec.endpoint,
+    credentials,
+    fetch: send,
+  });
+}
+
+function homeFor(provider: ProviderName, spec: Repository['spec'], secret: Secret | undefined): string {
+  const home = spec.baseUrl ?? annotation(secret, 'scm.provider.url') ?? PUBLIC_HOMES[provider];
+  if (home === undefined)
+    throw new SourceProblem(`${provider} has no address of its own: give the url of the repository.`);
+  return home;
+}
+
+/** "owner/name" of an address of this server, whichever way it is reached. */
+export function forgeName(
+  { publicUrl, clusterUrl }: CiContext,
+  url: string,
+): { owner: string; name: string } | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const { hostname, host, pathname } = new URL(url);
+  if (!LOOPBACK.has(hostname) && host !== hostOf(publicUrl()) && host !== hostOf(clusterUrl))
+    return undefined;
+  const found = LOCAL.exec(pathname);
+  return found === null ? undefined : { owner: found[1]!, name: found[2]! };
+}
+
 /** A repository that this server hosts itself, by its address or by its provider. */
-export function localName({ spec }: Repository): { owner: string; name: string } | undefined {
-  const found = LOCAL.exec(spec.url ?? '');
-  if (found !== null) return { owner: found[1]!, name: found[2]! };
-  if (spec.provider !== 'dispatch') return undefined;
+export function localName(
+  context: CiContext,
+  { spec }: Repository,
+): { owner: string; name: string } | undefined {
+  const found = forgeName(context, spec.url ?? '');
+  if (found !== undefined || spec.provider !== 'dispatch') return found;
   const [owner, name] = (spec.repository ?? '').split('/');
   return owner && name ? { owner, name } : undefined;
 }
 
-function localSource({ forge, clusterUrl }: CiContext, local: { owner: string; name: string }): Source {
+export function forgeCloneUrl(
+  { clusterUrl }: CiContext,
+  { owner, name }: { owner: string; name: string },
+): Source['cloneUrl'] {
+  return { url: `${clusterUrl}/dispatch/git/${owner}/${name}.git`, token: true };
+}
+
+/** The owner of a repository is the namespace that it belongs to: no other may have this server read it. */
+function localSource(context: CiContext, local: { owner: string; name: string }, namespace: string): Source {
+  if (local.owner !== namespace)
+    throw new SourceProblem(
+      `The repository ${local.owner}/${local.name} belongs to the namespace ${local.owner}: make the Repository there.`,
+    );
   return {
     provider: 'dispatch',
     fullName: `${local.owner}/${local.name}`,
-    remote: { url: forge.pathOf(local), credentials: undefined },
-    cloneUrl: { url: `${clusterUrl}/dispatch/git/${local.owner}/${local.name}.git`, token: true },
+    remote: { url: context.forge.pathOf(local), credentials: undefined },
+    cloneUrl: forgeCloneUrl(context, local),
     api: undefined,
     verifyTls: true,
   };
@@ -113,10 +163,7 @@ async function findSecret(
 ): Promise<Secret | undefined> {
   const { client } = context;
   const get = (name: string): Promise<Secret | undefined> =>
-    client.get<Secret>(SECRETS, namespace, name).catch((error: unknown) => {
-      if (isApiError(error, 'NotFound')) return undefined;
-      throw error;
-    });
+    unlessGone(client.get<Secret>(SECRETS, namespace, name));
   if (spec.secret !== undefined) {
     const found = await get(spec.secret);
     if (found === undefined)
@@ -158,17 +205,20 @@ function annotation(secret: Secret | undefined, key: string): string | undefined
 }
 
 function providerOf(spec: Repository['spec'], secret: Secret | undefined): ProviderName | undefined {
-  const named = spec.provider ?? annotation(secret, 'scm.provider.name') ?? HOSTS[hostOf(spec.url) ?? ''];
+  const named = spec.provider ?? annotation(secret, 'scm.provider.name') ?? publicProvider(spec.url);
   return PROVIDER_NAMES.find((name) => name === named);
+}
+
+function publicProvider(url: string | undefined): string | undefined {
+  return Object.entries(PUBLIC_HOMES).find(([, home]) => hostOf(home) === hostOf(url))?.[0];
 }
 
 function credentialsOf(secret: Secret | undefined): Credentials | undefined {
   if (secret === undefined) return undefined;
-  const text = (key: string): string => Buffer.from(secret.data?.[key] ?? '', 'base64').toString();
-  const password = text('password') || text('token');
-  return password === '' ? undefined : { username: text('username'), secret: password };
+  const password = secretText(secret, 'password') || secretText(secret, 'token');
+  return password === '' ? undefined : { username: secretText(secret, 'username'), secret: password };
 }
 
-function cloneUrlOf(provider: ProviderName, home: string | undefined, repository: string): string {
-  return `${homeOf(provider, home)}/${provider === 'bitbucket-server' ? 'scm/' : ''}${repository}.git`;
+function cloneUrlOf(provider: ProviderName, home: string, repository: string): string {
+  return `${home.replace(/\/$/, '')}/${provider === 'bitbucket-server' ? 'scm/' : ''}${repository}.git`;
 }

@@ -1,14 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import {
-  isApiError,
-  type KubeClient,
-  type KubeObject,
-  type ResourceRef,
-  SECRETS,
-  SERVICE_ACCOUNTS,
-  unlessGone,
-} from '../../kube/index.ts';
+import { isApiError, type KubeClient, type KubeObject, SECRETS, SERVICE_ACCOUNTS } from '../../kube/index.ts';
 import { connectProvider, homeOf, type ProviderName, ScmError } from '../../scm/index.ts';
 import { UserError } from '../../server/index.ts';
 import { type Environment, globalFlags } from '../environment.ts';
@@ -133,7 +125,7 @@ export function registerLogin(program: Command, environment: Environment): void 
               throw error;
             });
           const secret = await secretOf(name, flags, { namespace, account });
-          await replace(client, SECRETS, secret);
+          await client.apply(SECRETS, secret, { force: true });
           await attach(client, known, secret, name === 'docker');
           environment.stdout.write(
             `secret/${secret.metadata.name} created, and given to serviceaccount/${account}\n`,
@@ -259,12 +251,6 @@ async function verify(
       { cause: error },
     );
   }
-}
-
-async function replace(client: KubeClient, resource: ResourceRef, object: KubeObject): Promise<void> {
-  const { namespace = '', name = '' } = object.metadata;
-  await unlessGone(client.delete(resource, namespace, name));
-  await client.create(resource, object);
 }
 
 async function attach(

@@ -9,6 +9,7 @@ import {
   Range,
   StarlarkSet,
   Tuple,
+  typeOf,
   type Value,
 } from './values.ts';
 
@@ -62,7 +63,7 @@ class Printer {
     if (value instanceof Builtin)
       return value.receiver === undefined
         ? `<built-in function ${value.name}>`
-        : `<built-in method ${value.name} of ${this.#typeName(value.receiver)} value>`;
+        : `<built-in method ${value.name} of ${typeOf(value.receiver)} value>`;
     if (value instanceof Callable) return `<function ${value.name}>`;
     if (this.#path.has(value))
       return value instanceof List ? '[...]' : value instanceof Dict ? '{...}' : '...';
@@ -84,14 +85,6 @@ class Printer {
         .join(', ')}}`;
     if (value instanceof StarlarkSet) return value.size === 0 ? 'set()' : `set([${list(value.items())}])`;
     return value.show((item) => this.print(item));
-  }
-
-  #typeName(value: Value): string {
-    return typeof value === 'string'
-      ? 'string'
-      : value === null
-        ? 'NoneType'
-        : value.constructor.name.toLowerCase();
   }
 }
 

@@ -6,8 +6,9 @@ import {
   isApiError,
   type Pod,
   PODS,
+  type Secret,
   SECRETS,
-  type KubeObject,
+  secretTexts,
 } from '../../kube/index.ts';
 import type { PipelineContext } from '../context.ts';
 import { LABELS } from '../resources.ts';
@@ -34,7 +35,8 @@ export interface LogPlace {
 export class LogRecorder {
   readonly #context: PipelineContext;
   readonly #pods: Informer<Pod>;
-  readonly #busy = new Map<string, Promise<void>>();
+  /** Containers that are recorded, or have been: each once. */
+  readonly #begun = new Set<string>();
   readonly #waiters = new Map<string, Set<() => void>>();
 
   constructor(context: PipelineContext) {
@@ -47,7 +49,14 @@ export class LogRecorder {
     const seen = (pod: Pod): void => {
       if (pod.metadata.labels?.[LABELS.taskRun] !== undefined) this.#seen(pod, signal);
     };
-    this.#pods.addHandler({ added: seen, updated: seen });
+    this.#pods.addHandler({
+      added: seen,
+      updated: seen,
+      deleted: ({ metadata, spec }) => {
+        for (const { name } of [...spec.containers, ...(spec.initContainers ?? [])])
+          this.#begun.delete(`${metadata.uid}/${name}`);
+      },
+    });
   }
 
   pathOf({ namespace, run, pod, container }: LogPlace): string {
@@ -56,28 +65,21 @@ export class LogRecorder {
     return join(this.#context.logsDir, namespace, run, pod, `${container}.log`);
   }
 
-  /** Resolves when everything that the containers of an ended pod have printed is written down. */
-  async settled(pod: Pod): Promise<void> {
-    await Promise.all(
-      [...this.#busy].filter(([key]) => key.startsWith(`${pod.metadata.uid}/`)).map(([, work]) => work),
-    );
-  }
-
   /** What a container has printed, and with `follow` what it prints until it ends. */
   async *read(at: LogPlace, options: { follow: boolean; signal: AbortSignal }): AsyncGenerator<Buffer> {
     const path = this.pathOf(at);
-    let offset = 0;
-    for (;;) {
-      const more = options.follow ? this.#next(path, options.signal) : undefined;
+    using news = this.#subscribe(path, options.signal);
+    for (let offset = 0; ; ) {
+      // Asked for before the files are looked at: what comes in between is not slept through.
+      const more = news.next();
       const whole = await open(path).catch(() => undefined);
       await using file = whole ?? (await open(`${path}${PARTIAL}`).catch(() => undefined));
-      const before = offset;
       if (file !== undefined)
         for await (const chunk of file.createReadStream({ start: offset, autoClose: false })) {
           offset += (chunk as Buffer).length;
           yield chunk as Buffer;
         }
-      if (whole !== undefined || options.signal.aborted || (more === undefined && offset === before)) return;
+      if (whole !== undefined || options.signal.aborted || !options.follow) return;
       await more;
     }
   }
@@ -87,8 +89,9 @@ export class LogRecorder {
     for (const { name, state, containerID } of running) {
       if (state?.running === undefined && state?.terminated === undefined) continue;
       const key = `${pod.metadata.uid}/${name}`;
-      if (this.#busy.has(key) || (state.terminated !== undefined && containerID === undefined)) continue;
-      this.#busy.set(key, this.#recordWhole(pod, name, signal));
+      if (this.#begun.has(key) || (state.terminated !== undefined && containerID === undefined)) continue;
+      this.#begun.add(key);
+      void this.#recordWhole(pod, name, signal);
     }
   }
 
@@ -163,14 +166,10 @@ export class LogRecorder {
     }
     const { client } = this.#context;
     const mounted = await Promise.all(
-      [...names].map((name) => client.get<KubeObject>(SECRETS, namespace, name).catch(() => undefined)),
+      [...names].map((name) => client.get<Secret>(SECRETS, namespace, name).catch(() => undefined)),
     );
     const own = await secretsOfAccount(client, namespace, pod.spec.serviceAccountName ?? 'default');
-    return [...mounted, ...own].flatMap((secret) =>
-      Object.values((secret?.['data'] ?? {}) as Record<string, string>).map((value) =>
-        Buffer.from(value, 'base64').toString(),
-      ),
-    );
+    return [...mounted, ...own].flatMap(secretTexts);
   }
 
   /** Forgets a run. */
@@ -180,23 +179,29 @@ export class LogRecorder {
       await rm(join(logsDir, namespace, run), { recursive: true, force: true });
   }
 
-  #next(path: string, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const waiters = this.#waiters.get(path) ?? new Set();
-      this.#waiters.set(path, waiters);
-      const done = (): void => {
-        waiters.delete(done);
-        if (waiters.size === 0) this.#waiters.delete(path);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      waiters.add(done);
-      signal.addEventListener('abort', done, { once: true });
-    });
+  /** `next` resolves with the next news of a log, or when the signal aborts. */
+  #subscribe(path: string, signal: AbortSignal): Disposable & { next: () => Promise<void> } {
+    let pending = Promise.withResolvers<void>();
+    const wake = (): void => pending.resolve();
+    const waiters = this.#waiters.get(path) ?? new Set();
+    this.#waiters.set(path, waiters.add(wake));
+    signal.addEventListener('abort', wake, { once: true });
+    return {
+      next: () => {
+        pending = Promise.withResolvers();
+        if (signal.aborted) pending.resolve();
+        return pending.promise;
+      },
+      [Symbol.dispose]: () => {
+        waiters.delete(wake);
+        if (waiters.size === 0 && this.#waiters.get(path) === waiters) this.#waiters.delete(path);
+        signal.removeEventListener('abort', wake);
+      },
+    };
   }
 
   #wake(path: string): void {
-    for (const wake of [...(this.#waiters.get(path) ?? [])]) wake();
+    for (const wake of this.#waiters.get(path) ?? []) wake();
   }
 }
 

@@ -13,8 +13,9 @@ import {
   withCondition,
   unlessGone,
   unlessThere,
+  timestamp,
 } from '../../kube/index.ts';
-import { type PipelineContext, timestamp } from '../context.ts';
+import type { PipelineContext } from '../context.ts';
 import { formatDuration, parseDuration } from '../duration.ts';
 import { bindParams, paramReplacements, RunProblem } from '../params.ts';
 import type { References } from '../resolve/resolver.ts';

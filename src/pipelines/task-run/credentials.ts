@@ -2,7 +2,9 @@ import {
   controllerReference,
   type KubeClient,
   type KubeObject,
+  type Secret,
   SECRETS,
+  secretText,
   SERVICE_ACCOUNTS,
   unlessGone,
   unlessThere,
@@ -10,11 +12,6 @@ import {
 import { childName } from '../names.ts';
 import { CREDENTIALS_PATH } from './pod.ts';
 import type { TaskRun } from '../types.ts';
-
-interface Secret extends KubeObject {
-  type?: string;
-  data?: Record<string, string>;
-}
 
 interface Account extends KubeObject {
   secrets?: { name: string }[];
@@ -95,7 +92,7 @@ function gitLogins(secret: Secret): GitLogin[] {
   );
   const own = annotations['scm.provider.url'] ?? SCM_URLS[annotations['scm.provider.name'] ?? ''];
   if (own !== undefined) urls.push(own);
-  const [username, password] = [text(secret, 'username'), text(secret, 'password')];
+  const [username, password] = [secretText(secret, 'username'), secretText(secret, 'password')];
   return urls.flatMap((item) => {
     const url = URL.canParse(item) ? new URL(item) : undefined;
     return url === undefined ? [] : [{ url, username: username || 'x-access-token', password }];
@@ -113,24 +110,22 @@ function gitConfig(logins: readonly GitLogin[]): string {
 
 function dockerLogins(secret: Secret): Record<string, unknown>[] {
   if (secret.type === 'kubernetes.io/dockerconfigjson') {
-    const parsed = parse(text(secret, '.dockerconfigjson')) as
+    const parsed = parse(secretText(secret, '.dockerconfigjson')) as
       | { auths?: Record<string, unknown> }
       | undefined;
     return parsed?.auths === undefined ? [] : [parsed.auths];
   }
   if (secret.type === 'kubernetes.io/dockercfg') {
-    const parsed = parse(text(secret, '.dockercfg')) as Record<string, unknown> | undefined;
+    const parsed = parse(secretText(secret, '.dockercfg')) as Record<string, unknown> | undefined;
     return parsed === undefined ? [] : [parsed];
   }
   if (secret.type !== 'kubernetes.io/basic-auth') return [];
-  const auth = Buffer.from(`${text(secret, 'username')}:${text(secret, 'password')}`).toString('base64');
+  const auth = Buffer.from(`${secretText(secret, 'username')}:${secretText(secret, 'password')}`).toString(
+    'base64',
+  );
   return Object.entries(secret.metadata.annotations ?? {})
     .filter(([key]) => /^tekton\.dev\/docker-\d+$/.test(key))
     .map(([, registry]) => ({ [registry]: { auth } }));
-}
-
-function text(secret: Secret, key: string): string {
-  return Buffer.from(secret.data?.[key] ?? '', 'base64').toString();
 }
 
 function parse(json: string): unknown {

@@ -99,11 +99,14 @@ export function stepNames(spec: TaskSpec): string[] {
   return (spec.steps ?? []).map(nameOf);
 }
 
-/** Annotations of users go along; those by which tools remember what they applied do not. */
+/**
+ * Annotations of users go along; those by which tools remember what they applied do not, and neither do those that
+ * the node obeys: a task must not ask for the files of another.
+ */
 function userAnnotations(run: TaskRun): Record<string, string> {
   return Object.fromEntries(
     Object.entries(run.metadata.annotations ?? {}).filter(
-      ([key]) => !key.startsWith('kubectl.kubernetes.io/'),
+      ([key]) => !key.startsWith('kubectl.kubernetes.io/') && !key.startsWith('dispatch.dev/'),
     ),
   );
 }

@@ -11,8 +11,9 @@ import {
   type Request,
   withCondition,
   unlessGone,
+  timestamp,
 } from '../../kube/index.ts';
-import { type PipelineContext, timestamp } from '../context.ts';
+import type { PipelineContext } from '../context.ts';
 import { formatDuration, parseDuration } from '../duration.ts';
 import { RunProblem } from '../params.ts';
 import type { References } from '../resolve/resolver.ts';

@@ -1,4 +1,4 @@
-import type { KubeObject, Volume, VolumeMount } from '../../kube/index.ts';
+import { controllerReference, type KubeObject, type Volume, type VolumeMount } from '../../kube/index.ts';
 import { createHash } from 'node:crypto';
 import { RunProblem } from '../params.ts';
 import type { Replacements } from '../substitution.ts';
@@ -95,14 +95,7 @@ export function claimOf(run: KubeObject, binding: WorkspaceBinding): KubeObject 
       ...metadata,
       name: `${metadata.name ?? 'pvc'}-${hash}`,
       namespace: run.metadata.namespace ?? '',
-      ownerReferences: [
-        {
-          apiVersion: run.apiVersion,
-          kind: run.kind,
-          name: run.metadata.name ?? '',
-          uid: run.metadata.uid ?? '',
-        },
-      ],
+      ownerReferences: [controllerReference(run)],
     },
     spec,
   };

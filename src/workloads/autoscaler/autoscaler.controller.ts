@@ -14,8 +14,9 @@ import {
   quantityNumber,
   type Request,
   withCondition,
+  timestamp,
 } from '../../kube/index.ts';
-import { type Runnable, timestamp, type WorkloadContext } from '../context.ts';
+import type { Runnable, WorkloadContext } from '../context.ts';
 import { podsIn } from '../pod-control.ts';
 import { writeStatus } from '../status-writer.ts';
 import { type ScaleRule, stabilized, withinRates } from './behavior.ts';

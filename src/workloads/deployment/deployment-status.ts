@@ -1,5 +1,4 @@
-import type { Condition } from '../../kube/index.ts';
-import { timestamp } from '../context.ts';
+import { type Condition, timestamp } from '../../kube/index.ts';
 import type { ReplicaSet } from '../replica-set/replica-set.ts';
 import { type Deployment, type DeploymentStatus, rolloutLimits } from './deployment.ts';
 

@@ -11,8 +11,9 @@ import {
   type Outcome,
   type Request,
   unlessGone,
+  timestamp,
 } from '../../kube/index.ts';
-import { type Runnable, timestamp, type WorkloadContext } from '../context.ts';
+import type { Runnable, WorkloadContext } from '../context.ts';
 import { deleteIfThere, writeStatus } from '../status-writer.ts';
 import { type CronJob, finishedAs, isJobFinished, type Job } from './job.ts';
 

@@ -11,8 +11,9 @@ import {
   type Pod,
   PODS,
   type Request,
+  timestamp,
 } from '../../kube/index.ts';
-import { type Runnable, timestamp, type WorkloadContext } from '../context.ts';
+import type { Runnable, WorkloadContext } from '../context.ts';
 import { PodControl } from '../pod-control.ts';
 import { deleteIfThere, writeStatus } from '../status-writer.ts';
 import { judge } from './failure-policy.ts';

@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path';
 import type { Command } from 'commander';
 import { formatLock, GitModules, parseLock } from '../../../ci/index.ts';
 import type { ModuleSource, ModuleText } from '../../../dispatchfile/index.ts';
-import { type KubeObject, SECRETS } from '../../../kube/index.ts';
+import { type Secret, SECRETS, secretText } from '../../../kube/index.ts';
 import { type Credentials, Git, Mirrors, type Remote } from '../../../scm/index.ts';
 import { dataRoot, type Environment, globalFlags } from '../../environment.ts';
 import { withClient } from './client.ts';
@@ -104,16 +104,11 @@ async function loginOf(
   const host = flags.scmUrl === undefined ? HOSTS[flags.scmProvider ?? 'github'] : new URL(flags.scmUrl).host;
   if (flags.secret !== undefined)
     return withClient(environment, command, async (client, namespace) => {
-      const secret = await client.get<KubeObject & { data?: Record<string, string> }>(
-        SECRETS,
-        namespace,
-        flags.secret!,
-      );
-      const text = (key: string): string => Buffer.from(secret.data?.[key] ?? '', 'base64').toString();
+      const secret = await client.get<Secret>(SECRETS, namespace, flags.secret!);
       const url = secret.metadata.annotations?.['scm.provider.url'];
       return {
         host: url === undefined ? (host ?? '') : new URL(url).host,
-        credentials: { username: text('username'), secret: text('password') },
+        credentials: { username: secretText(secret, 'username'), secret: secretText(secret, 'password') },
       };
     });
   if (flags.scmToken === undefined || host === undefined) return undefined;
