@@ -13,3 +13,4 @@ export { openInside, VolumeReader } from './volumes/volume-reader.ts';
 export { NoRuntime } from './runtime/no-runtime.ts';
 export type { ContainerPaths } from './runtime/served/container-paths.ts';
 export { type ServedCall, type ServedProgram, ServedRuntime } from './runtime/served/served-runtime.ts';
+export { isPrivateAddress } from './runtime/sandbox/private-addresses.ts';

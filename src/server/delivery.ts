@@ -21,6 +21,7 @@ import { gitAccess } from './git-access.ts';
 import { gitResolver } from './git-resolver.ts';
 import type { ImageService } from './image-service.ts';
 import type { ServicePart } from './local-services.ts';
+import { outwardFetch } from './outward-fetch.ts';
 import { RunService } from './run-service.ts';
 import { artifacts } from './served/artifacts.ts';
 import { kaniko, type MayPush } from './served/kaniko.ts';
@@ -72,13 +73,14 @@ export class Delivery implements AsyncDisposable {
     this.#options = options;
     const { dirs, path, client, informers, log, now, events } = options;
     const git = new Git(path);
+    const outward = outwardFetch();
     this.forge = new ForgeRepositories(dirs.git, git);
-    this.artifacts = new ArtifactStore(join(dirs.root, 'artifacts'), client);
+    this.artifacts = new ArtifactStore(join(dirs.root, 'artifacts'), client, outward);
     const shared = { client, informers, log, now, events };
     const mirrors = new Mirrors(join(dirs.root, 'mirrors'), git);
     this.#engine = new PipelineEngine(
       { ...shared, files: new VolumeReader(dirs.pods), logsDir: join(dirs.logs, 'runs') },
-      { http: httpResolver(fetch), git: gitResolver(mirrors) },
+      { http: httpResolver(outward), git: gitResolver(mirrors) },
     );
     const context: CiContext = {
       ...shared,

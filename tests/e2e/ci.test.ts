@@ -311,17 +311,24 @@ test('artifacts go to a bucket, with signed requests', { skip: SKIP_SANDBOX }, a
         response.end();
       });
   });
-  await new Promise<void>((resolve) => bucket.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => bucket.listen(0, '0.0.0.0', resolve));
   await using dispatch = await Dispatch.make();
   try {
     await dispatch.up();
     const { port } = bucket.address() as AddressInfo;
+    // The storage is another machine as far as steps are concerned: loopback is out of their reach.
+    const address = await dispatch.ok(
+      'get',
+      'nodes',
+      '-o',
+      'jsonpath={.items[0].status.addresses[0].address}',
+    );
     await dispatch.ok(
       'create',
       'secret',
       'generic',
       's3',
-      `--from-literal=boto=[Credentials]\naws_access_key_id = AKID\naws_secret_access_key = very-secret\n[s3]\ns3_host = 127.0.0.1\ns3_port = ${port}\nis_secure = False\n`,
+      `--from-literal=boto=[Credentials]\naws_access_key_id = AKID\naws_secret_access_key = very-secret\n[s3]\ns3_host = ${address}\ns3_port = ${port}\nis_secure = False\n`,
     );
     await dispatch.apply(`
 apiVersion: tekton.dev/v1

@@ -45,10 +45,13 @@ const SAFE = /^[\w][\w.-]*$/;
 export class ArtifactStore {
   readonly #root: string;
   readonly #client: KubeClient;
+  readonly #fetch: typeof fetch;
 
-  constructor(root: string, client: KubeClient) {
+  /** `send` must reach nothing that trusts this machine: steps name the address. */
+  constructor(root: string, client: KubeClient, send: typeof fetch) {
     this.#root = root;
     this.#client = client;
+    this.#fetch = send;
   }
 
   /** Takes up a directory that a container has filled. Gives the number of files. */
@@ -58,7 +61,7 @@ export class ArtifactStore {
     try {
       const counter = { files: 0, bytes: 0 };
       await copyTree(directory, temporary, await realpath(directory), counter);
-      const bucket = S3Bucket.from(at);
+      const bucket = S3Bucket.from(at, this.#fetch);
       if (bucket !== undefined)
         await bucket.upload(`${run}/${task}/${at.name}`, temporary, await filesBelow(temporary), at.signal);
       const target = this.#dir(at.pod.namespace, run, task, at.name);

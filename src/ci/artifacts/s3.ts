@@ -20,25 +20,24 @@ export class S3Bucket {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #keys: Keys;
+  readonly #fetch: typeof fetch;
 
-  constructor(bucket: string, prefix: string, keys: Keys) {
+  constructor(bucket: string, prefix: string, parts: { keys: Keys; fetch: typeof fetch }) {
     this.#bucket = bucket;
     this.#prefix = prefix;
-    this.#keys = keys;
+    this.#keys = parts.keys;
+    this.#fetch = parts.fetch;
   }
 
   /** Undefined where no keys for a bucket are given: then files of this machine are the storage. */
-  static from({
-    location,
-    env,
-  }: {
-    location: string | undefined;
-    env: Readonly<Record<string, string>>;
-  }): S3Bucket | undefined {
+  static from(
+    { location, env }: { location: string | undefined; env: Readonly<Record<string, string>> },
+    send: typeof fetch,
+  ): S3Bucket | undefined {
     const found = /^s3:\/\/([a-z0-9.-]+)\/?(.*)$/.exec(location ?? '');
     const keys = keysFrom(env);
     if (found === null || keys === undefined) return undefined;
-    return new S3Bucket(found[1]!, found[2]!.replace(/\/$/, ''), keys);
+    return new S3Bucket(found[1]!, found[2]!.replace(/\/$/, ''), { keys, fetch: send });
   }
 
   async upload(
@@ -56,7 +55,7 @@ export class S3Bucket {
   async #put(key: string, body: Buffer, signal: AbortSignal): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       const { url, headers } = this.#signed('PUT', key, body);
-      const response = await fetch(url, {
+      const response = await this.#fetch(url, {
         method: 'PUT',
         headers,
         body: new Uint8Array(body),

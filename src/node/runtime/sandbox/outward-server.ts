@@ -1,19 +1,11 @@
 import { lookup } from 'node:dns/promises';
 import { rmSync } from 'node:fs';
-import { BlockList, createServer, Socket } from 'node:net';
+import { createServer, Socket } from 'node:net';
 import { LineReader } from '../../keeper/line-reader.ts';
 import type { OutwardReply, OutwardRequest } from '../../keeper/outward.ts';
+import { isPrivateAddress } from './private-addresses.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Loopback, link-local (metadata services live there), and "any", which means loopback. */
-const PRIVATE = new BlockList();
-PRIVATE.addSubnet('127.0.0.0', 8);
-PRIVATE.addSubnet('169.254.0.0', 16);
-PRIVATE.addSubnet('0.0.0.0', 8);
-PRIVATE.addAddress('::', 'ipv6');
-PRIVATE.addAddress('::1', 'ipv6');
-PRIVATE.addSubnet('fe80::', 10, 'ipv6');
-
 /** What of this machine's loopback is there for pods. */
 export interface OwnPorts {
   api: number;
@@ -97,6 +89,5 @@ export async function outwardAddress(host: string, port: number, own: OwnPorts):
   if (host === own.hostIp && port === own.web) return '127.0.0.1';
   const found = await lookup(host).catch(() => undefined);
   if (found === undefined) return undefined;
-  const family = found.family === 6 ? 'ipv6' : 'ipv4';
-  return PRIVATE.check(found.address, family) ? undefined : found.address;
+  return isPrivateAddress(found.address) ? undefined : found.address;
 }
