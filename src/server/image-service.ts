@@ -22,6 +22,7 @@ import {
   type StepRunner,
 } from '../images/index.ts';
 import { ApiError, isRecord } from '../kube/index.ts';
+import { outwardDispatcher } from './outward-fetch.ts';
 import { RUN_GROUP, RUN_VERSION, type ServicePart } from './local-services.ts';
 
 export interface ImageServiceOptions {
@@ -66,6 +67,7 @@ export class ImageService implements ServicePart {
   }));
   readonly #options: ImageServiceOptions;
   readonly #client: RegistryClient;
+  readonly #outward = outwardDispatcher();
 
   constructor(options: ImageServiceOptions) {
     this.#options = options;
@@ -193,6 +195,7 @@ export class ImageService implements ServicePart {
       secrets: request.secrets ?? {},
       noCache: request.noCache === true,
       network: request.network ?? 'default',
+      ...(request.network !== 'host' && { dispatcher: this.#outward }),
       arch: process.arch,
       owners: process.getuid?.() === 0,
       onOutput: say,

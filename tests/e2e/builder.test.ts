@@ -299,6 +299,9 @@ test(
       assert.match(await build(web, '--network', 'none'), /refused/);
       assert.match(await build(`http://127.0.0.1:${port}/`), /refused/);
       assert.match(await build(`http://127.0.0.1:${port}/`, '--network', 'host'), /reached trusted/);
+      await writeFile(join(dir, 'Dockerfile'), `FROM scratch\nADD http://127.0.0.1:${port}/file /\n`);
+      assert.match((await dispatch.run('image', 'build', dir)).stderr, /is not served to pods/);
+      assert.equal((await dispatch.run('image', 'build', '--network', 'host', dir)).code, 0);
     } finally {
       trusting.close();
     }

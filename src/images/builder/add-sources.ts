@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { request } from 'undici';
+import { type Dispatcher, request } from 'undici';
 import { unpackLayer } from '../content/unpack.ts';
 import { ContextTree, type Source } from './sources.ts';
 import { IgnoreList } from './ignore.ts';
@@ -16,11 +16,11 @@ const MAX_REDIRECTS = 5;
 export async function download(
   url: string,
   checksum: string | undefined,
-  signal: AbortSignal,
+  { signal, dispatcher }: { signal: AbortSignal; dispatcher?: Dispatcher | undefined },
 ): Promise<{ name: string; content: Buffer }> {
   let target = new URL(url);
   for (let hops = 0; ; hops += 1) {
-    const response = await request(target, { signal });
+    const response = await request(target, { signal, ...(dispatcher && { dispatcher }) });
     const { location } = response.headers;
     if (response.statusCode >= 300 && response.statusCode < 400 && typeof location === 'string') {
       await response.body.dump();

@@ -265,9 +265,7 @@ class Build {
     const plain = words.filter((word) => !word.startsWith('<<'));
     const remote = name === 'ADD' ? plain.filter((word) => /^https?:\/\//.test(word)) : [];
     const sources = plain.filter((word) => !remote.includes(word)).flatMap((word) => found(tree, word));
-    const fetched = await Promise.all(
-      remote.map((url) => download(url, flag('checksum'), this.#options.signal)),
-    );
+    const fetched = await Promise.all(remote.map((url) => download(url, flag('checksum'), this.#options)));
     const files = [
       ...fetched,
       ...documents.map((item) => ({

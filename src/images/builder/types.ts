@@ -1,3 +1,4 @@
+import type { Dispatcher } from 'undici';
 import type { Image, ImageStore } from '../content/image-store.ts';
 
 export interface RunMount {
@@ -72,6 +73,8 @@ export interface BuildOptions {
   /** Whether files can be given to their owners. */
   owners: boolean;
   onOutput: (text: string) => void;
+  /** What ADD fetches through; by default it reaches whatever this machine does. */
+  dispatcher?: Dispatcher;
   signal: AbortSignal;
 }
 
