@@ -1,0 +1,14 @@
+export { RenderError } from './go-template/index.ts';
+export type { DirectoryOptions } from './directory.ts';
+export type { Release } from './helm/engine.ts';
+export type { Capabilities } from './helm/objects.ts';
+export type { HelmResult } from './helm/render.ts';
+export type { ValueSources } from './helm/values.ts';
+export type { KustomizeOptions } from './kustomize.ts';
+export { checkManifests, type DesiredObject, type Manifest } from './manifest.ts';
+export { type HelmSource, Renderer, type RenderOptions, type RenderTools } from './render.ts';
+export { normal, SourceTree } from './source-tree.ts';
+export { satisfies, parseVersion, compareVersions } from './sprig/semver.ts';
+export { fillTemplate } from './substitute.ts';
+export { readAllYaml, readYaml } from './yaml/read.ts';
+export { writeYaml } from './yaml/write.ts';
