@@ -1,3 +1,12 @@
+export { ChangeRequestController } from './forge/change-request.controller.ts';
+export {
+  CHANGE_REQUESTS,
+  type ChangeRequest,
+  isOpen,
+  LocalForge,
+  numberOf,
+} from './forge/changes.ts';
+export { ChangesHttp } from './forge/changes-http.ts';
 export { type AuthorizeGit, type GitAccess, GitHttp } from './forge/git-http.ts';
 export { NO_COMMIT, type Push, PushSpool, type RefUpdate } from './forge/push-spool.ts';
 export { ForgeError, ForgeRepositories, type ForgeRepository } from './forge/repositories.ts';
@@ -8,6 +17,8 @@ export {
   type CommitStatus,
   type Credentials,
   PROVIDER_NAMES,
+  type OpenPullRequest,
+  type Proposal,
   type ProviderName,
   type PullRequest,
   ScmError,
@@ -16,3 +27,13 @@ export {
   type StatusState,
 } from './providers/types.ts';
 export { eventsOf, isAuthentic, refEvents } from './providers/webhook.ts';
+export {
+  forgeCloneUrl,
+  forgeName,
+  localName,
+  type RepositoryPlace,
+  type Source,
+  type SourceContext,
+  SourceProblem,
+  sourceOf,
+} from './source.ts';

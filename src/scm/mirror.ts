@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Git, GitError, isSafeRevision } from './git.ts';
 import type { Credentials } from './providers/types.ts';
@@ -111,6 +111,52 @@ export class Mirrors {
       env: credentialsFor(remote),
     });
     return [...text.matchAll(/refs\/tags\/(\S+)$/gm)].map((found) => found[1]!);
+  }
+
+  /** What every branch and tag, and HEAD, stands for at the remote. One question for all of them. */
+  async refs(remote: Remote): Promise<Map<string, string>> {
+    const text = await this.#git.run(['ls-remote', '--', remote.url], { env: credentialsFor(remote) });
+    const refs = new Map<string, string>();
+    for (const line of text.split('\n')) {
+      const [commit = '', name = ''] = line.split('\t');
+      if (name === '') continue;
+      // An annotated tag is followed by the commit that it is for.
+      if (name.endsWith('^{}')) refs.set(name.slice(0, -3), commit);
+      else refs.set(name, commit);
+    }
+    return refs;
+  }
+
+  /** Lays the files of a commit out in a new directory. */
+  async checkout(remote: Remote, commit: string, into: string): Promise<void> {
+    const dir = await this.#withCommit(remote, commit);
+    const env = { GIT_INDEX_FILE: `${into}.index` };
+    try {
+      await this.#git.run(['--git-dir', dir, 'read-tree', `${commit}^{tree}`], { env });
+      await mkdir(into, { recursive: true, mode: 0o700 });
+      await this.#git.run(
+        ['--git-dir', dir, `--work-tree=${into}`, 'checkout-index', '--all', '--force', '--quiet'],
+        { env },
+      );
+    } finally {
+      await rm(`${into}.index`, { force: true });
+    }
+  }
+
+  /** Who has made a commit, when, and its first line. */
+  async about(remote: Remote, commit: string): Promise<{ author: string; date: string; message: string }> {
+    const dir = await this.#withCommit(remote, commit);
+    const text = await this.#git.run([
+      '--git-dir',
+      dir,
+      'log',
+      '-1',
+      '--format=%an <%ae>%x00%aI%x00%s',
+      commit,
+      '--',
+    ]);
+    const [author = '', date = '', message = ''] = text.trim().split('\0');
+    return { author, date, message };
   }
 
   async #withCommit(remote: Remote, commit: string): Promise<string> {

@@ -14,10 +14,24 @@ import {
 import type { ServedProgram } from '../node/index.ts';
 import { VolumeReader } from '../node/index.ts';
 import { httpResolver, PipelineEngine, tektonDefinitions } from '../pipelines/index.ts';
-import { ForgeRepositories, type ForgeRepository, Git, GitHttp, Mirrors, PushSpool } from '../scm/index.ts';
+import {
+  ChangeRequestController,
+  ChangesHttp,
+  ForgeRepositories,
+  type ForgeRepository,
+  Git,
+  GitHttp,
+  LocalForge,
+  Mirrors,
+  PushSpool,
+  type SourceContext,
+} from '../scm/index.ts';
+import { type ChartSource, Gitops, gitopsDefinitions } from '../gitops/index.ts';
+import { Renderer } from '../render/index.ts';
 import type { DataDir } from './data-dir.ts';
 import { ForgeService } from './forge-service.ts';
 import { gitAccess } from './git-access.ts';
+import { GitopsService } from './gitops-service.ts';
 import { gitResolver } from './git-resolver.ts';
 import type { ImageService } from './image-service.ts';
 import type { ServicePart } from './local-services.ts';
@@ -37,6 +51,7 @@ export interface DeliveryOptions {
   /** Where programs of this machine are looked for. */
   path: string;
   images: () => ImageService;
+  charts: ChartSource;
   publicUrl: () => string;
   now: () => number;
   log: Logger;
@@ -53,7 +68,11 @@ export const STEP_IMAGES = {
 
 /** The kinds that have to be there before anybody watches them. */
 export function deliveryDefinitions(): KubeObject[] {
-  return [...tektonDefinitions(), ...KINDS.map((kind) => toDefinition(kind) as unknown as KubeObject)];
+  return [
+    ...tektonDefinitions(),
+    ...gitopsDefinitions(),
+    ...KINDS.map((kind) => toDefinition(kind) as unknown as KubeObject),
+  ];
 }
 
 /** From a push to a pipeline that has ended: repositories, events, runs, artifacts, and work done for steps. */
@@ -68,6 +87,9 @@ export class Delivery implements AsyncDisposable {
   readonly #renderer = new DispatchfileRenderer();
   readonly #controllers: readonly { run: (signal: AbortSignal) => Promise<void> }[];
   readonly #sink: EventSink;
+  readonly #changes: ChangeRequestController;
+  readonly #local: LocalForge;
+  readonly gitops: Gitops;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -82,15 +104,21 @@ export class Delivery implements AsyncDisposable {
       { ...shared, files: new VolumeReader(dirs.pods), logsDir: join(dirs.logs, 'runs') },
       { http: httpResolver(outward), git: gitResolver(mirrors) },
     );
-    const context: CiContext = {
-      ...shared,
+    this.#local = new LocalForge(client, this.forge, options.publicUrl);
+    const sources: SourceContext = {
+      client,
       fetch,
-      mirrors,
       forge: this.forge,
-      renderer: this.#renderer,
-      images: STEP_IMAGES,
+      localApi: this.#local,
       publicUrl: options.publicUrl,
       clusterUrl: WEB_URL,
+    };
+    const context: CiContext = {
+      ...shared,
+      ...sources,
+      mirrors,
+      renderer: this.#renderer,
+      images: STEP_IMAGES,
       forgetRun: async (namespace, run) => {
         await this.artifacts.remove(namespace, run);
         await this.#engine.logs.remove(namespace, run);
@@ -98,7 +126,21 @@ export class Delivery implements AsyncDisposable {
     };
     this.#sink = new EventSink(context);
     this.#spool = new PushSpool(this.forge, this.#sink.pushed);
-    this.#controllers = [this.#engine, ...ciControllers(context)];
+    this.#changes = new ChangeRequestController({
+      ...shared,
+      forge: this.forge,
+      happened: this.#sink.changed,
+      pushed: (repository) => this.pushed(repository),
+    });
+    this.gitops = new Gitops({
+      ...shared,
+      ...sources,
+      mirrors,
+      renderer: new Renderer({ path, scratchDir: join(dirs.run, 'render'), now }),
+      charts: options.charts,
+      checkoutsDir: join(dirs.root, 'checkouts'),
+    });
+    this.#controllers = [this.#engine, ...ciControllers(context), this.#changes, this.gitops];
     const runs = new RunService({
       client,
       informers,
@@ -106,23 +148,33 @@ export class Delivery implements AsyncDisposable {
       artifacts: this.artifacts,
       log,
     });
-    this.services = [runs, new ForgeService(this.forge, options.publicUrl)];
+    this.services = [
+      runs,
+      new ForgeService(this.forge, options.publicUrl),
+      new GitopsService(client, this.gitops),
+    ];
   }
 
   serveOn(web: WebServer): void {
     const { access, log } = this.#options;
+    const authorize = gitAccess(access);
+    const changes = new ChangesHttp(this.#local, authorize);
     const git = new GitHttp({
       repositories: this.forge,
-      authorize: gitAccess(access),
+      authorize,
       pushed: (repository) => this.pushed(repository),
       onError: (error) => log.warn({ err: error }, 'a request of git could not be answered'),
     });
-    web.route('/dispatch/git/', (request, response, path) => git.handle(request, response, path));
+    web.route('/dispatch/git/', (request, response, path) =>
+      changes.isFor(path) ? changes.handle(request, response, path) : git.handle(request, response, path),
+    );
     web.route('/dispatch/hook/', this.#sink.handle);
   }
 
   /** Something was pushed to a repository of this server. */
   pushed(repository: ForgeRepository): void {
+    this.#changes.look(repository);
+    this.gitops.pushed(`${WEB_URL}/dispatch/git/${repository.owner}/${repository.name}.git`);
     void this.#spool
       .drain(repository)
       .catch((error: unknown) =>
@@ -147,6 +199,7 @@ export class Delivery implements AsyncDisposable {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    await this.forge.renewHooks();
     const late = this.#spool
       .drainAll()
       .catch((error: unknown) =>
@@ -171,6 +224,7 @@ export class Delivery implements AsyncDisposable {
   };
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.gitops[Symbol.asyncDispose]();
     await this.#renderer[Symbol.asyncDispose]();
   }
 }

@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { ADMIN, type ApiServer, InProcessTransport, type PodRuntime } from '../apiserver/index.ts';
 import { BuiltinImages, ContentStore, ImageStore, OWN_HOST, Registry } from '../images/index.ts';
 import { Gateway, gatewayDefinitions } from '../gateway/index.ts';
+import { APP_PROJECTS, DEFAULT_PROJECT } from '../gitops/index.ts';
 import {
   EventRecorder,
   Informers,
-  isApiError,
   KubeClient,
   type KubeObject,
   type Logger,
@@ -17,6 +17,7 @@ import {
   PODS,
   type ResourceRef,
   STORAGE_CLASSES,
+  unlessThere,
 } from '../kube/index.ts';
 import {
   NodeAgent,
@@ -34,8 +35,10 @@ import {
 } from '../node/index.ts';
 import { DEFAULT_CLASS, type WorkloadContext, workloadControllers } from '../workloads/index.ts';
 import type { DataDir } from './data-dir.ts';
+import { ChartRepositories } from './chart-repositories.ts';
 import { Delivery, deliveryDefinitions } from './delivery.ts';
 import { ImageService } from './image-service.ts';
+import { outwardFetch } from './outward-fetch.ts';
 import { metricsService } from './metrics-service.ts';
 import { RunServices } from './local-services.ts';
 import { podPuller } from './pull-secrets.ts';
@@ -129,6 +132,7 @@ export class Platform implements AsyncDisposable {
     await installStorageClass(base.client);
     await installRoles(base.client);
     await installWebService(base.client, { hostIp: base.hostIp, port: front.webPort });
+    await installProject(base.client);
     await node.status.start(signal);
     await node.agent.start(signal);
     await base.informers.start(signal);
@@ -183,8 +187,12 @@ interface Front {
 async function openFront(base: Base, opened: AsyncDisposableStack): Promise<Front> {
   const { options, images, hostIp, late, access } = base;
   const { log, now, dirs, host } = options;
+  const charts = opened.use(
+    new ChartRepositories({ fetch: outwardFetch(), settings: options.settings.registry, now }),
+  );
   const delivery = opened.use(
     new Delivery({
+      charts,
       ...contextOf(base),
       dirs,
       access,
@@ -384,11 +392,12 @@ async function startRuntime(
 }
 
 async function installStorageClass(client: KubeClient): Promise<void> {
-  try {
-    await client.create(STORAGE_CLASSES, DEFAULT_CLASS);
-  } catch (error) {
-    if (!isApiError(error, 'AlreadyExists')) throw error;
-  }
+  await unlessThere(client.create(STORAGE_CLASSES, DEFAULT_CLASS));
+}
+
+/** What applications of the namespace of this machine's owner may do: whoever lends it to others narrows it down. */
+async function installProject(client: KubeClient): Promise<void> {
+  await unlessThere(client.create(APP_PROJECTS, DEFAULT_PROJECT));
 }
 
 async function openImages({ dirs, now }: PlatformOptions): Promise<ImageStore> {

@@ -12,20 +12,32 @@ const WRITE = ['create', 'update', 'patch', 'delete', 'deletecollection'];
 /** What the roles view, edit and admin may do with the kinds that are added to those of Kubernetes. */
 export async function installRoles(client: KubeClient): Promise<void> {
   const groups = ['tekton.dev', 'dispatch.dev', 'gateway.networking.k8s.io'];
+  // An application may keep objects that its author could not make: whoever looks after a namespace decides.
+  const delivery = [
+    'argoproj.io',
+    'kustomize.toolkit.fluxcd.io',
+    'source.toolkit.fluxcd.io',
+    'helm.toolkit.fluxcd.io',
+  ];
   const roles = [
     role('view', [
-      { apiGroups: groups, resources: ['*'], verbs: READ },
+      { apiGroups: [...groups, ...delivery], resources: ['*'], verbs: READ },
       { apiGroups: ['run.dispatch.dev'], resources: ['*'], verbs: READ },
     ]),
     role('edit', [
       { apiGroups: groups, resources: ['*'], verbs: WRITE },
-      { apiGroups: ['run.dispatch.dev'], resources: ['gitrepositories', 'images'], verbs: WRITE },
+      {
+        apiGroups: ['run.dispatch.dev'],
+        resources: ['gitrepositories', 'images', 'applications'],
+        verbs: WRITE,
+      },
     ]),
+    role('admin', [{ apiGroups: delivery, resources: ['*'], verbs: WRITE }]),
   ];
   await Promise.all(roles.map((object) => client.apply(CLUSTER_ROLES, object, { force: true })));
 }
 
-function role(of: 'view' | 'edit', rules: object[]): KubeObject {
+function role(of: 'view' | 'edit' | 'admin', rules: object[]): KubeObject {
   const labels = { [`rbac.authorization.k8s.io/aggregate-to-${of}`]: 'true' };
   return {
     apiVersion: 'rbac.authorization.k8s.io/v1',

@@ -29,7 +29,7 @@ import { contentsOf } from '../compile/contents.ts';
 import { compileRun } from '../compile/pipeline-run.ts';
 import type { CiContext } from '../context.ts';
 import { placeOfDispatchfile, renderDispatchfile } from '../repositories/dispatchfile-of.ts';
-import { forgeCloneUrl, forgeName, type Source, SourceProblem, sourceOf } from '../repositories/source.ts';
+import { forgeCloneUrl, forgeName, type Source, SourceProblem, sourceOf } from '../../scm/index.ts';
 import {
   type Build,
   type BuildEvent,

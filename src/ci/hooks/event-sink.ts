@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { controllerReference, type Informer, type KubeClient, unlessThere } from '../../kube/index.ts';
 import {
   eventsOf,
+  type ForgeRepository,
   isAuthentic,
   PROVIDER_NAMES,
   type Push,
@@ -11,7 +12,7 @@ import {
 } from '../../scm/index.ts';
 import type { CiContext } from '../context.ts';
 import { ImageEvents, imagePushesOf } from './image-events.ts';
-import { localName } from '../repositories/source.ts';
+import { localName } from '../../scm/index.ts';
 import { webhookSecret } from '../repositories/repository.controller.ts';
 import { type Build, type BuildEvent, BUILDS, REPOSITORIES, type Repository } from '../resources.ts';
 
@@ -97,6 +98,15 @@ export class EventSink {
       for (const update of updates)
         for (const event of refEvents({ ...update, author: '' }))
           await this.record(object, event, `${id}/${update.ref}`);
+    }
+  };
+
+  /** Something has happened to a change request of this server. */
+  changed = async (repository: ForgeRepository, event: ScmEvent, id: string): Promise<void> => {
+    for (const object of this.#repositories.list()) {
+      const local = localName(this.#context, object);
+      if (local?.owner !== repository.owner || local.name !== repository.name) continue;
+      if (object.metadata.namespace === repository.owner) await this.record(object, event, id);
     }
   };
 

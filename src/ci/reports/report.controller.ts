@@ -1,6 +1,6 @@
 import { Controller, DONE, type Informer, type Outcome, type Request, timestamp } from '../../kube/index.ts';
 import type { CiContext } from '../context.ts';
-import { sourceOf } from '../repositories/source.ts';
+import { sourceOf } from '../../scm/index.ts';
 import {
   type Build,
   BUILDS,

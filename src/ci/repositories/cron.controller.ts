@@ -5,7 +5,7 @@ import type { CiContext } from '../context.ts';
 import { recordBuild } from '../hooks/event-sink.ts';
 import { REPOSITORIES, type Repository } from '../resources.ts';
 import { placeOfDispatchfile, renderDispatchfile } from './dispatchfile-of.ts';
-import { type Source, sourceOf } from './source.ts';
+import { type Source, sourceOf } from '../../scm/index.ts';
 
 const LOCAL_POLL_MS = 30_000;
 const REMOTE_POLL_MS = 5 * 60_000;

@@ -3,7 +3,7 @@ import type { Remote } from '../../scm/index.ts';
 import type { CiContext } from '../context.ts';
 import type { Repository } from '../resources.ts';
 import { GitModules, parseLock } from './modules.ts';
-import { type Source, sourceOf } from './source.ts';
+import { type Source, sourceOf } from '../../scm/index.ts';
 
 export interface DispatchfilePlace {
   remote: Remote;

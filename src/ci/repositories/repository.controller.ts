@@ -20,7 +20,7 @@ import {
 } from '../../kube/index.ts';
 import type { CiContext } from '../context.ts';
 import { REPOSITORIES, type Repository } from '../resources.ts';
-import { type Source, SourceProblem, sourceOf } from './source.ts';
+import { type Source, SourceProblem, sourceOf } from '../../scm/index.ts';
 
 const FINALIZER = 'dispatch.dev/webhook';
 const CHECK_MS = 10 * 60_000;
@@ -56,7 +56,7 @@ export class RepositoryController {
     if (repository.metadata.deletionTimestamp !== undefined) return this.#remove(repository);
     try {
       const source = await sourceOf(this.#context, repository);
-      if (source.api === undefined) {
+      if (source.api === undefined || source.provider === 'dispatch') {
         const message =
           source.provider === 'dispatch'
             ? 'Pushes to it start its pipelines.'

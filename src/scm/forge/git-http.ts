@@ -2,12 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ForgeRepositories, ForgeRepository } from './repositories.ts';
 
 export type GitAccess = 'read' | 'write';
-/** Who may do what: "who" asks for a login. */
+/** Who may do what: "who" asks for a login; "propose" may push branches of its own, and no other. */
 export type AuthorizeGit = (
   header: string | undefined,
   access: GitAccess,
   repository: ForgeRepository,
-) => Promise<'yes' | 'no' | 'who'>;
+) => Promise<'yes' | 'propose' | 'no' | 'who'>;
 
 export interface GitHttpOptions {
   repositories: ForgeRepositories;
@@ -51,19 +51,19 @@ export class GitHttp {
     }
     // Whoever may not see a repository is not told whether it is there.
     const there =
-      verdict === 'yes' && (await this.#options.repositories.exists(repository).catch(() => false));
+      verdict !== 'no' && (await this.#options.repositories.exists(repository).catch(() => false));
     if (!there) {
       answer(response, 404, 'There is no such repository.');
       return;
     }
-    await this.#serve(request, response, { repository, rest: found[3]!, query: query.toString() });
+    await this.#serve(request, response, { repository, rest: found[3]!, query: query.toString(), verdict });
     if (found[3] === 'git-receive-pack') this.#options.pushed(repository);
   }
 
   async #serve(
     request: IncomingMessage,
     response: ServerResponse,
-    at: { repository: ForgeRepository; rest: string; query: string },
+    at: { repository: ForgeRepository; rest: string; query: string; verdict: 'yes' | 'propose' | 'no' },
   ): Promise<void> {
     const { repositories, onError } = this.#options;
     const path = repositories.pathOf(at.repository);
@@ -77,6 +77,7 @@ export class GitHttp {
         REQUEST_METHOD: request.method ?? 'GET',
         CONTENT_TYPE: headers['content-type'] ?? '',
         REMOTE_USER: 'dispatch',
+        DISPATCH_ACCESS: at.verdict === 'yes' ? 'write' : 'propose',
         ...(headers['content-length'] !== undefined && { CONTENT_LENGTH: headers['content-length'] }),
         ...(headers['content-encoding'] !== undefined && {
           HTTP_CONTENT_ENCODING: headers['content-encoding'],

@@ -30,6 +30,29 @@ umask 077
 name="$(date +%s%N 2>/dev/null || date +%s)-$$"
 cat > "${SPOOL}/.$name" && mv "${SPOOL}/.$name" "${SPOOL}/$name.push"
 `;
+/**
+ * What may be pushed. Whoever may only propose gets branches of their own; protected branches move by merges alone,
+ * which this server pushes itself.
+ */
+const GUARD = `#!/bin/sh
+while read -r before after ref; do
+  branch="\${ref#refs/heads/}"
+  if [ "$DISPATCH_ACCESS" = propose ]; then
+    case "$ref" in refs/heads/dispatch/*) ;; *)
+      echo "This account may only push branches that begin with dispatch/." >&2
+      exit 1 ;;
+    esac
+  fi
+  if [ "$DISPATCH_ACCESS" != merge ]; then
+    git config --get-all dispatch.protected | while read -r name; do
+      if [ "$name" = "$branch" ]; then
+        echo "$branch is protected: open a change request." >&2
+        exit 1
+      fi
+    done || exit 1
+  fi
+done
+`;
 const CONFIG = [
   ['http.receivepack', 'true'],
   ['receive.denyDeleteCurrent', 'warn'],
@@ -89,14 +112,34 @@ export class ForgeRepositories {
     await mkdir(join(temporary, 'hooks'));
     await mkdir(join(temporary, SPOOL));
     for (const [key, value] of CONFIG) await this.#git.run(['--git-dir', temporary, 'config', key, value]);
-    await writeFile(join(temporary, 'hooks', 'post-receive'), HOOK);
-    await chmod(join(temporary, 'hooks', 'post-receive'), 0o755);
+    await writeHooks(temporary);
     try {
       await rename(temporary, path);
     } catch (error) {
       await rm(temporary, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /** Repositories that an older version has made get what this one expects. */
+  async renewHooks(): Promise<void> {
+    for (const repository of await this.list()) await writeHooks(this.pathOf(repository));
+  }
+
+  /** Branches that nobody pushes to. */
+  async protect(repository: ForgeRepository, branches: readonly string[]): Promise<void> {
+    const dir = this.pathOf(repository);
+    await this.#git
+      .run(['--git-dir', dir, 'config', '--unset-all', 'dispatch.protected'])
+      .catch(() => undefined);
+    for (const branch of branches)
+      await this.#git.run(['--git-dir', dir, 'config', '--add', 'dispatch.protected', branch]);
+  }
+
+  async protectedBranches(repository: ForgeRepository): Promise<string[]> {
+    const args = ['--git-dir', this.pathOf(repository), 'config', '--get-all', 'dispatch.protected'];
+    const text = await this.#git.run(args).catch(() => '');
+    return text.split('\n').filter((line) => line !== '');
   }
 
   async delete(repository: ForgeRepository): Promise<void> {
@@ -120,5 +163,16 @@ export class ForgeRepositories {
 
   spoolOf(repository: ForgeRepository): string {
     return join(this.pathOf(repository), SPOOL);
+  }
+}
+
+async function writeHooks(dir: string): Promise<void> {
+  for (const [name, text] of [
+    ['post-receive', HOOK],
+    ['pre-receive', GUARD],
+  ] as const) {
+    const path = join(dir, 'hooks', name);
+    await writeFile(path, text);
+    await chmod(path, 0o755);
   }
 }

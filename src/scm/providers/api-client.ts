@@ -9,10 +9,16 @@ export interface ApiClientOptions {
 const TIMEOUT_MS = 20_000;
 const MAX_BYTES = 8 * 1024 * 1024;
 const MAX_PAGES = 50;
+const MAX_TRIES = 3;
+const MAX_PAUSE_MS = 60_000;
+const PAUSE_MS = 250;
+const MAX_KNOWN = 500;
 
 /** Speaks JSON to one provider. Redirects are not followed: credentials go to the host that they are for, and no other. */
 export class ApiClient {
   readonly #options: ApiClientOptions;
+  /** What was answered before, so that it need not be sent again while it is the same. */
+  readonly #known = new Map<string, { tag: string; text: string }>();
 
   constructor(options: ApiClientOptions) {
     this.#options = options;
@@ -52,16 +58,28 @@ export class ApiClient {
     return url;
   }
 
+  /** Waits and asks again where the provider says so, or where it is not well and asking twice does no harm. */
   async #send<T>(method: string, url: URL, body?: object): Promise<{ value: T; next: string | undefined }> {
+    for (let tries = 1; ; tries += 1) {
+      const response = await this.#once(method, url, body);
+      const waitMs = tries < MAX_TRIES ? pauseBefore(method, response, tries) : undefined;
+      if (waitMs === undefined) return this.#read<T>(method, url, response);
+      await response.body?.cancel();
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  }
+
+  async #once(method: string, url: URL, body?: object): Promise<Response> {
     const { headers, fetch: send } = this.#options;
-    let response: Response;
+    const known = method === 'GET' ? this.#known.get(url.href) : undefined;
     try {
-      response = await send(url, {
+      return await send(url, {
         method,
         headers: {
           accept: 'application/json',
           'user-agent': 'dispatch',
           ...(body && { 'content-type': 'application/json' }),
+          ...(known && { 'if-none-match': known.tag }),
           ...headers,
         },
         ...(body && { body: JSON.stringify(body) }),
@@ -74,12 +92,38 @@ export class ApiClient {
         503,
       );
     }
-    const text = await limitedText(response);
-    if (!response.ok)
+  }
+
+  async #read<T>(
+    method: string,
+    url: URL,
+    response: Response,
+  ): Promise<{ value: T; next: string | undefined }> {
+    const isKnown = response.status === 304 && this.#known.has(url.href);
+    const text = isKnown ? this.#known.get(url.href)!.text : await limitedText(response);
+    if (!response.ok && !isKnown)
       throw new ScmError(`${url.host} answered ${response.status}${messageIn(text)}`, response.status);
+    const tag = response.headers.get('etag');
+    if (method === 'GET' && tag !== null && response.ok) {
+      if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+      this.#known.set(url.href, { tag, text });
+    }
     const next = /<([^>]+)>;\s*rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
     return { value: (text === '' ? undefined : JSON.parse(text)) as T, next };
   }
+}
+
+/** How long to wait before the same is asked again; undefined where the answer stands. */
+function pauseBefore(method: string, { status, headers }: Response, tries: number): number | undefined {
+  const isLimited = status === 429 || (status === 403 && headers.get('x-ratelimit-remaining') === '0');
+  if (isLimited || status === 503) {
+    const after = Number(headers.get('retry-after') ?? Number.NaN) * 1000;
+    const reset = Number(headers.get('x-ratelimit-reset') ?? Number.NaN) * 1000 - Date.now();
+    const told = Number.isNaN(after) ? reset : after;
+    if (!Number.isNaN(told)) return told <= MAX_PAUSE_MS ? Math.max(told, 0) : undefined;
+  }
+  const isHarmless = method === 'GET' || method === 'PUT' || method === 'DELETE';
+  return isHarmless && (status >= 500 || status === 429) ? PAUSE_MS * 2 ** tries : undefined;
 }
 
 async function limitedText(response: Response): Promise<string> {

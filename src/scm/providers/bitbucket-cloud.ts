@@ -1,9 +1,22 @@
 import type { ApiClient } from './api-client.ts';
-import type { CommitStatus, Hook, PullRequest, ScmProvider, StatusState } from './types.ts';
+import type {
+  CommitStatus,
+  Hook,
+  OpenPullRequest,
+  Proposal,
+  PullRequest,
+  ScmProvider,
+  StatusState,
+} from './types.ts';
 
 interface HookBody {
   uuid: string;
   url: string;
+}
+
+interface OpenPullBody {
+  id: number;
+  links: { html: { href: string } };
 }
 
 export interface BitbucketPullRequest {
@@ -45,6 +58,48 @@ export class BitbucketCloud implements ScmProvider {
     bitbucketPullRequest(
       await this.#api.call<BitbucketPullRequest>('GET', `${at(repository)}/pullrequests/${number}`),
     );
+
+  findPullRequest = async (
+    repository: string,
+    { source, target }: { source: string; target: string },
+  ): Promise<OpenPullRequest | undefined> => {
+    const quoted = (name: string): string => JSON.stringify(name);
+    const q = `source.branch.name=${quoted(source)} AND destination.branch.name=${quoted(target)} AND state="OPEN"`;
+    const { values } = await this.#api.call<{ values: OpenPullBody[] }>(
+      'GET',
+      `${at(repository)}/pullrequests?${new URLSearchParams({ q })}`,
+    );
+    return values[0] && { number: values[0].id, url: values[0].links.html.href };
+  };
+
+  openPullRequest = async (repository: string, proposal: Proposal): Promise<OpenPullRequest> => {
+    const made = await this.#api.call<OpenPullBody>('POST', `${at(repository)}/pullrequests`, {
+      title: proposal.title,
+      description: proposal.body,
+      source: { branch: { name: proposal.source } },
+      destination: { branch: { name: proposal.target } },
+      close_source_branch: true,
+    });
+    return { number: made.id, url: made.links.html.href };
+  };
+
+  updatePullRequest = async (
+    repository: string,
+    number: number,
+    { title, body }: { title: string; body: string },
+  ): Promise<void> => {
+    await this.#api.call('PUT', `${at(repository)}/pullrequests/${number}`, { title, description: body });
+  };
+
+  mergePullRequest = async (repository: string, number: number): Promise<void> => {
+    await this.#api.call('POST', `${at(repository)}/pullrequests/${number}/merge`, {});
+  };
+
+  comment = async (repository: string, number: number, text: string): Promise<void> => {
+    await this.#api.call('POST', `${at(repository)}/pullrequests/${number}/comments`, {
+      content: { raw: text },
+    });
+  };
 
   mayWrite = async (repository: string, user: string): Promise<boolean> => {
     const { permission } = await this.#api.call<{ permission: string }>(

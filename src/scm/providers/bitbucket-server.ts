@@ -1,5 +1,13 @@
 import type { ApiClient } from './api-client.ts';
-import type { CommitStatus, Hook, PullRequest, ScmProvider, StatusState } from './types.ts';
+import type {
+  CommitStatus,
+  Hook,
+  OpenPullRequest,
+  Proposal,
+  PullRequest,
+  ScmProvider,
+  StatusState,
+} from './types.ts';
 
 interface HookBody {
   id: number;
@@ -10,6 +18,16 @@ interface Ref {
   displayId: string;
   latestCommit: string;
   repository: { slug: string; project: { key: string } };
+}
+
+interface OpenPullBody {
+  id: number;
+  fromRef: { displayId: string };
+  links: { self: { href: string }[] };
+}
+
+function opened({ id, links }: OpenPullBody): OpenPullRequest {
+  return { number: id, url: links.self[0]?.href ?? '' };
 }
 
 export interface ServerPullRequest {
@@ -55,6 +73,54 @@ export class BitbucketServer implements ScmProvider {
     serverPullRequest(
       await this.#api.call<ServerPullRequest>('GET', `${at(repository)}/pull-requests/${number}`),
     );
+
+  findPullRequest = async (
+    repository: string,
+    { source, target }: { source: string; target: string },
+  ): Promise<OpenPullRequest | undefined> => {
+    const query = new URLSearchParams({ state: 'OPEN', at: `refs/heads/${target}`, direction: 'INCOMING' });
+    const { values } = await this.#api.call<{ values: OpenPullBody[] }>(
+      'GET',
+      `${at(repository)}/pull-requests?${query}`,
+    );
+    const found = values.find((item) => item.fromRef.displayId === source);
+    return found && opened(found);
+  };
+
+  openPullRequest = async (repository: string, proposal: Proposal): Promise<OpenPullRequest> =>
+    opened(
+      await this.#api.call<OpenPullBody>('POST', `${at(repository)}/pull-requests`, {
+        title: proposal.title,
+        description: proposal.body,
+        fromRef: { id: `refs/heads/${proposal.source}` },
+        toRef: { id: `refs/heads/${proposal.target}` },
+      }),
+    );
+
+  updatePullRequest = async (
+    repository: string,
+    number: number,
+    { title, body }: { title: string; body: string },
+  ): Promise<void> => {
+    const version = await this.#version(repository, number);
+    const path = `${at(repository)}/pull-requests/${number}`;
+    await this.#api.call('PUT', path, { version, title, description: body });
+  };
+
+  mergePullRequest = async (repository: string, number: number): Promise<void> => {
+    const version = await this.#version(repository, number);
+    await this.#api.call('POST', `${at(repository)}/pull-requests/${number}/merge?version=${version}`, {});
+  };
+
+  comment = async (repository: string, number: number, text: string): Promise<void> => {
+    await this.#api.call('POST', `${at(repository)}/pull-requests/${number}/comments`, { text });
+  };
+
+  /** A change has to say which state it is made on. */
+  async #version(repository: string, number: number): Promise<number> {
+    const path = `${at(repository)}/pull-requests/${number}`;
+    return (await this.#api.call<{ version: number }>('GET', path)).version;
+  }
 
   mayWrite = async (repository: string, user: string): Promise<boolean> => {
     const found = await this.#api.call<{ values: { user: { name: string }; permission: string }[] }>(

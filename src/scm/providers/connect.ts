@@ -1,6 +1,7 @@
 import { ApiClient, basic } from './api-client.ts';
 import { BitbucketCloud } from './bitbucket-cloud.ts';
 import { BitbucketServer } from './bitbucket-server.ts';
+import { DispatchForge } from './dispatch.ts';
 import { GitHubLike } from './github.ts';
 import { GitLab } from './gitlab.ts';
 import { type Credentials, type ProviderName, ScmError, type ScmProvider } from './types.ts';
@@ -56,7 +57,7 @@ export function connectProvider(options: ProviderOptions): ScmProvider {
     case 'bitbucket-server':
       return new BitbucketServer(client(home, { authorization: basic(username, secret) }), username);
     case 'dispatch':
-      throw new ScmError('the repositories of this server need no provider', 400);
+      return new DispatchForge(client(home, { authorization: `Bearer ${secret}` }));
   }
 }
 

@@ -1,5 +1,14 @@
 import type { ApiClient } from './api-client.ts';
-import type { CommitStatus, Hook, ProviderName, PullRequest, ScmProvider, StatusState } from './types.ts';
+import type {
+  CommitStatus,
+  Hook,
+  OpenPullRequest,
+  Proposal,
+  ProviderName,
+  PullRequest,
+  ScmProvider,
+  StatusState,
+} from './types.ts';
 
 interface HookBody {
   id: number;
@@ -32,6 +41,47 @@ export class GitHubLike implements ScmProvider {
 
   pullRequest = async (repository: string, number: number): Promise<PullRequest> =>
     pullRequestOf(await this.#api.call<PullRequestBody>('GET', `/repos/${path(repository)}/pulls/${number}`));
+
+  findPullRequest = async (
+    repository: string,
+    { source, target }: { source: string; target: string },
+  ): Promise<OpenPullRequest | undefined> => {
+    const owner = repository.split('/')[0]!;
+    const query = new URLSearchParams({ state: 'open', head: `${owner}:${source}`, base: target });
+    const open = await this.#api.call<OpenPullBody[]>('GET', `/repos/${path(repository)}/pulls?${query}`);
+    // Gitea takes no notice of the branches in the question.
+    const found = open.find(({ head, base }) => head.ref === source && base.ref === target);
+    return found && { number: found.number, url: found.html_url };
+  };
+
+  openPullRequest = async (repository: string, proposal: Proposal): Promise<OpenPullRequest> => {
+    const { source, target, title, body } = proposal;
+    const made = await this.#api.call<OpenPullBody>('POST', `/repos/${path(repository)}/pulls`, {
+      head: source,
+      base: target,
+      title,
+      body,
+    });
+    return { number: made.number, url: made.html_url };
+  };
+
+  updatePullRequest = async (
+    repository: string,
+    number: number,
+    text: { title: string; body: string },
+  ): Promise<void> => {
+    await this.#api.call('PATCH', `/repos/${path(repository)}/pulls/${number}`, text);
+  };
+
+  mergePullRequest = async (repository: string, number: number): Promise<void> => {
+    const at = `/repos/${path(repository)}/pulls/${number}/merge`;
+    if (this.name === 'gitea') await this.#api.call('POST', at, { Do: 'merge' });
+    else await this.#api.call('PUT', at, {});
+  };
+
+  comment = async (repository: string, number: number, text: string): Promise<void> => {
+    await this.#api.call('POST', `/repos/${path(repository)}/issues/${number}/comments`, { body: text });
+  };
 
   mayWrite = async (repository: string, user: string): Promise<boolean> => {
     const { permission } = await this.#api.call<{ permission: string }>(
@@ -78,6 +128,13 @@ export class GitHubLike implements ScmProvider {
   deleteHook = async (repository: string, id: string): Promise<void> => {
     await this.#api.call('DELETE', `/repos/${path(repository)}/hooks/${encodeURIComponent(id)}`);
   };
+}
+
+interface OpenPullBody {
+  number: number;
+  html_url: string;
+  head: { ref: string };
+  base: { ref: string };
 }
 
 export interface PullRequestBody {

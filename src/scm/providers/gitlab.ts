@@ -1,9 +1,22 @@
 import type { ApiClient } from './api-client.ts';
-import type { CommitStatus, Hook, PullRequest, ScmProvider, StatusState } from './types.ts';
+import type {
+  CommitStatus,
+  Hook,
+  OpenPullRequest,
+  Proposal,
+  PullRequest,
+  ScmProvider,
+  StatusState,
+} from './types.ts';
 
 interface HookBody {
   id: number;
   url: string;
+}
+
+interface OpenMergeBody {
+  iid: number;
+  web_url: string;
 }
 
 export interface MergeRequestBody {
@@ -53,6 +66,48 @@ export class GitLab implements ScmProvider {
       isFork: body.source_project_id !== body.target_project_id,
       author: body.author.username,
     };
+  };
+
+  findPullRequest = async (
+    repository: string,
+    { source, target }: { source: string; target: string },
+  ): Promise<OpenPullRequest | undefined> => {
+    const query = new URLSearchParams({ state: 'opened', source_branch: source, target_branch: target });
+    const [found] = await this.#api.call<OpenMergeBody[]>(
+      'GET',
+      `${project(repository)}/merge_requests?${query}`,
+    );
+    return found && { number: found.iid, url: found.web_url };
+  };
+
+  openPullRequest = async (repository: string, proposal: Proposal): Promise<OpenPullRequest> => {
+    const made = await this.#api.call<OpenMergeBody>('POST', `${project(repository)}/merge_requests`, {
+      source_branch: proposal.source,
+      target_branch: proposal.target,
+      title: proposal.title,
+      description: proposal.body,
+      remove_source_branch: true,
+    });
+    return { number: made.iid, url: made.web_url };
+  };
+
+  updatePullRequest = async (
+    repository: string,
+    number: number,
+    { title, body }: { title: string; body: string },
+  ): Promise<void> => {
+    await this.#api.call('PUT', `${project(repository)}/merge_requests/${number}`, {
+      title,
+      description: body,
+    });
+  };
+
+  mergePullRequest = async (repository: string, number: number): Promise<void> => {
+    await this.#api.call('PUT', `${project(repository)}/merge_requests/${number}/merge`, {});
+  };
+
+  comment = async (repository: string, number: number, text: string): Promise<void> => {
+    await this.#api.call('POST', `${project(repository)}/merge_requests/${number}/notes`, { body: text });
   };
 
   mayWrite = async (repository: string, user: string): Promise<boolean> => {

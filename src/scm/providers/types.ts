@@ -28,6 +28,20 @@ export interface PullRequest {
   author: string;
 }
 
+/** A proposal to take the commits of one branch into another. */
+export interface Proposal {
+  source: string;
+  target: string;
+  title: string;
+  body: string;
+}
+
+export interface OpenPullRequest {
+  number: number;
+  /** Where people see it. */
+  url: string;
+}
+
 export interface Hook {
   id: string;
   url: string;
@@ -40,6 +54,19 @@ export interface ScmProvider {
   whoAmI: () => Promise<string>;
   defaultBranch: (repository: string) => Promise<string>;
   pullRequest: (repository: string, number: number) => Promise<PullRequest>;
+  /** The open one from a branch to another. */
+  findPullRequest: (
+    repository: string,
+    branches: { source: string; target: string },
+  ) => Promise<OpenPullRequest | undefined>;
+  openPullRequest: (repository: string, proposal: Proposal) => Promise<OpenPullRequest>;
+  updatePullRequest: (
+    repository: string,
+    number: number,
+    text: { title: string; body: string },
+  ) => Promise<void>;
+  mergePullRequest: (repository: string, number: number) => Promise<void>;
+  comment: (repository: string, number: number, text: string) => Promise<void>;
   /** Whether somebody may change the repository. */
   mayWrite: (repository: string, user: string) => Promise<boolean>;
   setStatus: (repository: string, commit: string, status: CommitStatus) => Promise<void>;

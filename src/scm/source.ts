@@ -1,23 +1,44 @@
 import {
   isApiError,
+  type KubeClient,
   type KubeObject,
   type Secret,
   SECRETS,
   secretText,
   SERVICE_ACCOUNTS,
   unlessGone,
-} from '../../kube/index.ts';
-import {
-  connectProvider,
-  type Credentials,
-  PROVIDER_NAMES,
-  type ProviderName,
-  type Remote,
-  repositoryOf,
-  type ScmProvider,
-} from '../../scm/index.ts';
-import type { CiContext } from '../context.ts';
-import type { Repository } from '../resources.ts';
+} from '../kube/index.ts';
+import type { ForgeRepositories } from './forge/repositories.ts';
+import type { Remote } from './mirror.ts';
+import { connectProvider, repositoryOf } from './providers/connect.ts';
+import { type Credentials, PROVIDER_NAMES, type ProviderName, type ScmProvider } from './providers/types.ts';
+
+/** What is needed to find out where repositories are. */
+export interface SourceContext {
+  client: KubeClient;
+  fetch: typeof fetch;
+  forge: ForgeRepositories;
+  /** What this server tells a provider, where it is the provider itself. */
+  localApi: ScmProvider;
+  /** How people and providers reach this server: "http://127.0.0.1:8081". */
+  publicUrl: () => string;
+  /** How pods do. */
+  clusterUrl: string;
+}
+
+/** A repository as objects name it. */
+export interface RepositoryPlace {
+  metadata: { namespace?: string };
+  spec: {
+    repository?: string;
+    url?: string;
+    secret?: string;
+    serviceAccount?: string;
+    provider?: string;
+    baseUrl?: string;
+    endpoint?: string;
+  };
+}
 
 /** Where a repository is, and how this server may speak to its provider. */
 export interface Source {
@@ -28,7 +49,7 @@ export interface Source {
   remote: Remote;
   /** How pods fetch it. */
   cloneUrl: { url: string; token: boolean };
-  /** Undefined where it is hosted here, or where no credentials are known. */
+  /** Undefined where no credentials are known. */
   api: ScmProvider | undefined;
   verifyTls: boolean;
 }
@@ -46,7 +67,7 @@ const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
 const READABLE = /^(?:https?:\/\/|ssh:\/\/|[\w.-]+@[\w.-]+:)/;
 
 /** Finds out where a Repository is. Throws a `SourceProblem` that says what is missing. */
-export async function sourceOf(context: CiContext, repository: Repository): Promise<Source> {
+export async function sourceOf(context: SourceContext, repository: RepositoryPlace): Promise<Source> {
   const { spec } = repository;
   const namespace = repository.metadata.namespace ?? '';
   const local = localName(context, repository);
@@ -82,8 +103,8 @@ function belongsTo(secret: Secret | undefined, provider: ProviderName, url: stri
 }
 
 function connect(
-  { fetch: send }: CiContext,
-  at: { provider: ProviderName; url: string; spec: Repository['spec']; credentials: Credentials },
+  { fetch: send }: SourceContext,
+  at: { provider: ProviderName; url: string; spec: RepositoryPlace['spec']; credentials: Credentials },
 ): ScmProvider {
   const { provider, url, spec, credentials } = at;
   const host = hostOf(url) ?? '';
@@ -101,7 +122,7 @@ function connect(
   });
 }
 
-function homeFor(provider: ProviderName, spec: Repository['spec'], secret: Secret | undefined): string {
+function homeFor(provider: ProviderName, spec: RepositoryPlace['spec'], secret: Secret | undefined): string {
   const home = spec.baseUrl ?? annotation(secret, 'scm.provider.url') ?? PUBLIC_HOMES[provider];
   if (home === undefined)
     throw new SourceProblem(`${provider} has no address of its own: give the url of the repository.`);
@@ -110,7 +131,7 @@ function homeFor(provider: ProviderName, spec: Repository['spec'], secret: Secre
 
 /** "owner/name" of an address of this server, whichever way it is reached. */
 export function forgeName(
-  { publicUrl, clusterUrl }: CiContext,
+  { publicUrl, clusterUrl }: SourceContext,
   url: string,
 ): { owner: string; name: string } | undefined {
   if (!URL.canParse(url)) return undefined;
@@ -123,8 +144,8 @@ export function forgeName(
 
 /** A repository that this server hosts itself, by its address or by its provider. */
 export function localName(
-  context: CiContext,
-  { spec }: Repository,
+  context: SourceContext,
+  { spec }: RepositoryPlace,
 ): { owner: string; name: string } | undefined {
   const found = forgeName(context, spec.url ?? '');
   if (found !== undefined || spec.provider !== 'dispatch') return found;
@@ -133,14 +154,18 @@ export function localName(
 }
 
 export function forgeCloneUrl(
-  { clusterUrl }: CiContext,
+  { clusterUrl }: SourceContext,
   { owner, name }: { owner: string; name: string },
 ): Source['cloneUrl'] {
   return { url: `${clusterUrl}/dispatch/git/${owner}/${name}.git`, token: true };
 }
 
 /** The owner of a repository is the namespace that it belongs to: no other may have this server read it. */
-function localSource(context: CiContext, local: { owner: string; name: string }, namespace: string): Source {
+function localSource(
+  context: SourceContext,
+  local: { owner: string; name: string },
+  namespace: string,
+): Source {
   if (local.owner !== namespace)
     throw new SourceProblem(
       `The repository ${local.owner}/${local.name} belongs to the namespace ${local.owner}: make the Repository there.`,
@@ -150,16 +175,16 @@ function localSource(context: CiContext, local: { owner: string; name: string },
     fullName: `${local.owner}/${local.name}`,
     remote: { url: context.forge.pathOf(local), credentials: undefined },
     cloneUrl: forgeCloneUrl(context, local),
-    api: undefined,
+    api: context.localApi,
     verifyTls: true,
   };
 }
 
 /** The secret that is named, or the one of the account that fits. */
 async function findSecret(
-  context: CiContext,
+  context: SourceContext,
   namespace: string,
-  spec: Repository['spec'],
+  spec: RepositoryPlace['spec'],
 ): Promise<Secret | undefined> {
   const { client } = context;
   const get = (name: string): Promise<Secret | undefined> =>
@@ -204,7 +229,7 @@ function annotation(secret: Secret | undefined, key: string): string | undefined
   return secret?.metadata.annotations?.[key] ?? secret?.metadata.labels?.[key];
 }
 
-function providerOf(spec: Repository['spec'], secret: Secret | undefined): ProviderName | undefined {
+function providerOf(spec: RepositoryPlace['spec'], secret: Secret | undefined): ProviderName | undefined {
   const named = spec.provider ?? annotation(secret, 'scm.provider.name') ?? publicProvider(spec.url);
   return PROVIDER_NAMES.find((name) => name === named);
 }

@@ -1,0 +1,68 @@
+import {
+  isApiError,
+  type KubeClient,
+  type KubeObject,
+  unlessGone,
+  withoutFinalizer,
+} from '../../kube/index.ts';
+import type { Cluster } from '../clusters/cluster.ts';
+import { keyOfObject } from '../engine/object-key.ts';
+import { APPLICATIONS, type Application, FINALIZER, NOTES, type ResourceStatus } from '../resources.ts';
+
+const FINALIZERS = [FINALIZER, `${FINALIZER}/foreground`, `${FINALIZER}/background`] as const;
+
+/** How its objects go with an application; undefined where they stay. */
+export function cascadeOf({ metadata }: Application): 'Foreground' | 'Background' | undefined {
+  const found = FINALIZERS.find((name) => metadata.finalizers?.includes(name));
+  if (found === undefined) return undefined;
+  return found.endsWith('/background') ? 'Background' : 'Foreground';
+}
+
+/** Takes away what an application has kept. Gives how many objects are still there. */
+export async function removeObjects(
+  cluster: Cluster,
+  owner: string,
+  { known, propagation }: { known: readonly ResourceStatus[]; propagation: 'Foreground' | 'Background' },
+): Promise<number> {
+  for (const item of known) {
+    const resource = await cluster.resourceOf(item);
+    if (resource !== undefined) await cluster.live(resource);
+  }
+  const mine = cluster.ownedBy(owner).filter((object) => !stays(object));
+  for (const object of mine.filter(({ metadata }) => metadata.deletionTimestamp === undefined)) {
+    const key = keyOfObject(object);
+    const resource = await cluster.resourceOf(key);
+    if (resource === undefined) continue;
+    await unlessGone(
+      cluster.call((client, signal) =>
+        client.delete(resource, key.namespace, key.name, {
+          propagationPolicy: propagation,
+          signal,
+          ...(object.metadata.uid && { uid: object.metadata.uid }),
+        }),
+      ),
+    );
+  }
+  return cluster.ownedBy(owner).filter((object) => !stays(object)).length;
+}
+
+function stays({ metadata }: KubeObject): boolean {
+  const options = metadata.annotations?.[NOTES.options] ?? '';
+  return (
+    options.includes('Delete=false') ||
+    (metadata.ownerReferences?.some(({ controller }) => controller) ?? false)
+  );
+}
+
+export async function letGo(client: KubeClient, app: Application): Promise<void> {
+  const { namespace = '', name = '' } = app.metadata;
+  const finalizers = FINALIZERS.reduce<string[]>(
+    (list, finalizer) => list.filter((item) => item !== finalizer),
+    withoutFinalizer(app, ''),
+  );
+  try {
+    await client.patch(APPLICATIONS, { namespace, name }, 'merge', { metadata: { finalizers } });
+  } catch (error) {
+    if (!isApiError(error, 'NotFound')) throw error;
+  }
+}

@@ -1,0 +1,29 @@
+import type { ControllerContext } from '../kube/index.ts';
+import type { Renderer } from '../render/index.ts';
+import type { Mirrors, SourceContext } from '../scm/index.ts';
+
+/** A chart out of a repository of charts. */
+export interface ChartPlace {
+  /** "https://charts.example.com" or "oci://registry.example.com/charts" */
+  repository: string;
+  name: string;
+  /** A version, or a range of versions. */
+  version: string;
+  credentials?: { username: string; secret: string } | undefined;
+}
+
+/** Where charts come from that lie in no Git repository. */
+export interface ChartSource {
+  /** The newest version that fits. */
+  resolve: (place: ChartPlace) => Promise<string>;
+  fetch: (place: ChartPlace) => Promise<Buffer>;
+}
+
+/** What the controllers of this room work with. */
+export interface GitopsContext extends ControllerContext, SourceContext {
+  mirrors: Mirrors;
+  renderer: Renderer;
+  charts: ChartSource;
+  /** Where files of commits are laid out. */
+  checkoutsDir: string;
+}

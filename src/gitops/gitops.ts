@@ -1,0 +1,43 @@
+import type { KubeObject } from '../kube/index.ts';
+import { forgeName } from '../scm/index.ts';
+import { ApplicationController } from './applications/application.controller.ts';
+import { Clusters } from './clusters/clusters.ts';
+import type { GitopsContext } from './context.ts';
+import { RepositoryCredentials } from './sources/credentials.ts';
+import { ManifestSource } from './sources/manifests.ts';
+import { Repositories } from './sources/repositories.ts';
+
+/** Everything that keeps clusters as Git says. Make it before the informers start. */
+export class Gitops implements AsyncDisposable {
+  readonly applications: ApplicationController;
+  readonly clusters: Clusters;
+  readonly repositories: Repositories;
+
+  readonly #context: GitopsContext;
+
+  constructor(context: GitopsContext) {
+    this.#context = context;
+    const { mirrors, checkoutsDir: dir, now } = context;
+    this.repositories = new Repositories({ mirrors, dir, now });
+    const observed = (object: KubeObject): void => this.applications.observed(object);
+    this.clusters = new Clusters(context, (cluster) => cluster.onChange(observed));
+    const source = new ManifestSource(context, this.repositories, new RepositoryCredentials(context));
+    this.applications = new ApplicationController(context, this.clusters, source);
+  }
+
+  /** Something was pushed to a repository, at an address by which objects may name it. */
+  pushed(url: string): void {
+    const local = forgeName(this.#context, url);
+    this.repositories.forget(local === undefined ? url : this.#context.forge.pathOf(local));
+    this.applications.refresh(url);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await this.repositories.start();
+    await this.applications.run(signal);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.clusters[Symbol.asyncDispose]();
+  }
+}

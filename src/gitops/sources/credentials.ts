@@ -1,0 +1,79 @@
+import { type Informer, type Secret, SECRETS, secretText } from '../../kube/index.ts';
+import { type Source, sourceOf } from '../../scm/index.ts';
+import { CONTROL_NAMESPACES } from '../clusters/clusters.ts';
+import type { GitopsContext } from '../context.ts';
+
+const TYPE_LABEL = 'argocd.argoproj.io/secret-type';
+const BY_TYPE = 'secret-type-of-repository';
+
+export interface Login {
+  username: string;
+  secret: string;
+}
+
+/** Logins for repositories: of the account that an object names, of a Secret for that address, or for its beginning. */
+export class RepositoryCredentials {
+  readonly #context: GitopsContext;
+  readonly #secrets: Informer<Secret>;
+
+  constructor(context: GitopsContext) {
+    this.#context = context;
+    this.#secrets = context.informers
+      .for<Secret>(SECRETS)
+      .addIndex(BY_TYPE, (secret) => [secret.metadata.labels?.[TYPE_LABEL] ?? '']);
+  }
+
+  /** Where a repository is and how it is read. Throws where it cannot be. */
+  async source(
+    url: string,
+    {
+      namespace,
+      account,
+      secret,
+    }: { namespace: string; account?: string | undefined; secret?: string | undefined },
+  ): Promise<Source> {
+    const source = await sourceOf(this.#context, {
+      metadata: { namespace },
+      spec: { url, ...(account && { serviceAccount: account }), ...(secret && { secret }) },
+    });
+    if (source.remote.credentials !== undefined || source.provider === 'dispatch') return source;
+    const login = this.login(url, namespace);
+    return login === undefined ? source : { ...source, remote: { ...source.remote, credentials: login } };
+  }
+
+  /** A login that was stored for an address, or for what it begins with: the longest wins. */
+  login(url: string, namespace: string): Login | undefined {
+    const fits = (secret: Secret): boolean =>
+      secret.metadata.namespace === namespace || CONTROL_NAMESPACES.includes(secret.metadata.namespace ?? '');
+    const exact = this.#secrets
+      .byIndex(BY_TYPE, 'repository')
+      .find((secret) => fits(secret) && plain(secretText(secret, 'url')) === plain(url) && hasLogin(secret));
+    const begun = this.#secrets
+      .byIndex(BY_TYPE, 'repo-creds')
+      .filter((secret) => fits(secret) && hasLogin(secret) && begins(url, secretText(secret, 'url')))
+      .sort((a, b) => secretText(b, 'url').length - secretText(a, 'url').length);
+    const found = exact ?? begun[0];
+    return found && { username: secretText(found, 'username'), secret: secretText(found, 'password') };
+  }
+}
+
+export function plain(url: string): string {
+  return url
+    .replace(/\/+$/, '')
+    .replace(/\.git$/, '')
+    .toLowerCase();
+}
+
+function hasLogin(secret: Secret): boolean {
+  return secretText(secret, 'password') !== '';
+}
+
+/** "https://host/team" is the beginning of "https://host/team/app", and not of "https://host/team-2/app". */
+function begins(url: string, prefix: string): boolean {
+  if (prefix === '' || !URL.canParse(prefix) || !URL.canParse(url)) return false;
+  const [a, b] = [new URL(url), new URL(prefix)];
+  if (a.origin !== b.origin) return false;
+  const path = b.pathname.replace(/\/+$/, '').replace(/\.git$/, '');
+  const own = a.pathname.replace(/\.git$/, '');
+  return own === path || own.startsWith(`${path}/`);
+}

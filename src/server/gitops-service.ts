@@ -1,0 +1,67 @@
+import type { ApiRequest, Reply, RequestInfo } from '../apiserver/index.ts';
+import {
+  APPLICATIONS,
+  type Application,
+  differencesOf,
+  type Gitops,
+  manifestsOf,
+  problemOf,
+  treeOf,
+} from '../gitops/index.ts';
+import { ApiError, type KubeClient } from '../kube/index.ts';
+import type { ServicePart } from './local-services.ts';
+
+/** What is known of applications and is no object: their manifests, their differences, and what was made for them. */
+export class GitopsService implements ServicePart {
+  readonly resources = ['manifests', 'diff', 'tree'].map((name) => ({
+    name: `applications/${name}`,
+    namespaced: true,
+    verbs: ['get'],
+    kind: 'Application',
+  }));
+  readonly #client: KubeClient;
+  readonly #gitops: Gitops;
+
+  constructor(client: KubeClient, gitops: Gitops) {
+    this.#client = client;
+    this.#gitops = gitops;
+  }
+
+  handle = async (request: ApiRequest, info: RequestInfo): Promise<Reply | undefined> => {
+    const { namespace, name, subresource } = info;
+    const app = await this.#client.get<Application>(APPLICATIONS, namespace, name);
+    const revision = request.query.get('revision');
+    const revisions = revision === null ? undefined : revision.split(',');
+    try {
+      const value = await this.#answer(subresource, app, revisions);
+      if (value === undefined) return undefined;
+      return {
+        status: 200,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(value),
+      };
+    } catch (error) {
+      const problem = problemOf(error);
+      if (problem === undefined) throw error;
+      throw new ApiError('Invalid', problem.message, undefined, error);
+    }
+  };
+
+  #answer(
+    subresource: string,
+    app: Application,
+    revisions: readonly string[] | undefined,
+  ): Promise<object> | undefined {
+    const { reconciler } = this.#gitops.applications;
+    switch (subresource) {
+      case 'manifests':
+        return manifestsOf(reconciler, app, revisions).then((items) => ({ items }));
+      case 'diff':
+        return differencesOf(reconciler, app, revisions).then((items) => ({ items }));
+      case 'tree':
+        return treeOf(reconciler, app).then((items) => ({ items }));
+      default:
+        return undefined;
+    }
+  }
+}
