@@ -45,3 +45,9 @@ export function table(titles: readonly string[], rows: readonly (readonly string
     .map((line) => `${line.trimEnd()}\n`)
     .join('');
 }
+
+export function printObject(environment: Environment, format: string | undefined, object: object): void {
+  environment.stdout.write(
+    format === 'json' ? `${JSON.stringify(object, undefined, 2)}\n` : stringify(object),
+  );
+}

@@ -1,9 +1,11 @@
 import { Command, Option } from 'commander';
 import { registerCi } from './commands/ci/ci.ts';
 import { registerBackup } from './commands/backup.ts';
+import { registerChange } from './commands/change.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerGit } from './commands/git.ts';
+import { registerGitops } from './commands/gitops/gitops.ts';
 import { registerImage } from './commands/image.ts';
 import { registerIngress } from './commands/ingress.ts';
 import { registerKubectl } from './commands/kubectl.ts';
@@ -11,6 +13,7 @@ import { registerLogin, registerServiceAccount } from './commands/login.ts';
 import { registerNode } from './commands/node.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerUp } from './commands/up.ts';
+import { registerUpdateGitopsRepo } from './commands/update-gitops-repo.ts';
 import { registerVersion } from './commands/version.ts';
 import type { Environment } from './environment.ts';
 
@@ -39,6 +42,9 @@ export function createProgram(environment: Environment): Command {
     registerVersion,
     registerCi,
     registerGit,
+    registerChange,
+    registerGitops,
+    registerUpdateGitopsRepo,
     registerServiceAccount,
     registerLogin,
     registerImage,

@@ -1,5 +1,8 @@
 import type { KubeObject } from '../kube/index.ts';
 import { forgeName } from '../scm/index.ts';
+import { type AdoptParts, type Adoption, adoptChanges, revertTo } from './applications/adopt.ts';
+import { GitopsRepositoryController } from './applications/gitops-repository.controller.ts';
+import type { Application } from './resources.ts';
 import { ApplicationController } from './applications/application.controller.ts';
 import { Clusters } from './clusters/clusters.ts';
 import type { GitopsContext } from './context.ts';
@@ -12,6 +15,8 @@ export class Gitops implements AsyncDisposable {
   readonly applications: ApplicationController;
   readonly clusters: Clusters;
   readonly repositories: Repositories;
+  readonly #source: ManifestSource;
+  readonly #short: GitopsRepositoryController;
 
   readonly #context: GitopsContext;
 
@@ -21,8 +26,9 @@ export class Gitops implements AsyncDisposable {
     this.repositories = new Repositories({ mirrors, dir, now });
     const observed = (object: KubeObject): void => this.applications.observed(object);
     this.clusters = new Clusters(context, (cluster) => cluster.onChange(observed));
-    const source = new ManifestSource(context, this.repositories, new RepositoryCredentials(context));
-    this.applications = new ApplicationController(context, this.clusters, source);
+    this.#source = new ManifestSource(context, this.repositories, new RepositoryCredentials(context));
+    this.applications = new ApplicationController(context, this.clusters, this.#source);
+    this.#short = new GitopsRepositoryController(context);
   }
 
   /** Something was pushed to a repository, at an address by which objects may name it. */
@@ -32,9 +38,23 @@ export class Gitops implements AsyncDisposable {
     this.applications.refresh(url);
   }
 
+  /** Proposes what was changed by hand to the repository of an application. */
+  adopt(app: Application, title: string | undefined): Promise<Adoption> {
+    return adoptChanges(this.#parts(), app, title);
+  }
+
+  /** Puts the repository of an application back to an older commit. */
+  revert(app: Application, revision: string): Promise<{ commit: string; branch: string }> {
+    return revertTo(this.#parts(), app, revision);
+  }
+
+  #parts(): AdoptParts {
+    return { context: this.#context, reconciler: this.applications.reconciler, source: this.#source };
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     await this.repositories.start();
-    await this.applications.run(signal);
+    await Promise.all([this.applications.run(signal), this.#short.run(signal)]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,3 +1,5 @@
+export type { Adoption } from './applications/adopt.ts';
+export { GITOPS_REPOSITORIES, type GitopsRepository } from './applications/gitops-repository.controller.ts';
 export { ApplicationProblem, problemOf } from './applications/application.reconcile.ts';
 export { DEFAULT_PROJECT } from './applications/project.ts';
 export {

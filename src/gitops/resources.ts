@@ -242,6 +242,8 @@ export const NOTES = {
   /** The commit that an object came from. */
   revision: 'dispatch.dev/git-revision',
   account: 'dispatch.dev/service-account',
+  /** A Secret with the login, where no account has it. */
+  secret: 'dispatch.dev/scm-secret',
   suspended: 'dispatch.dev/suspended',
 } as const;
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Git, GitError, isSafeRevision } from './git.ts';
@@ -16,6 +16,21 @@ export class MissingRevisionError extends GitError {
   }
 }
 
+export interface CommitOrder {
+  parent: string;
+  /** Texts by path; undefined takes a file away. */
+  files?: ReadonlyMap<string, string | undefined>;
+  /** Everything as it was at this commit. */
+  like?: string;
+  message: string;
+}
+
+const IDENTITY = {
+  GIT_AUTHOR_NAME: 'Dispatch',
+  GIT_AUTHOR_EMAIL: 'dispatch@localhost',
+  GIT_COMMITTER_NAME: 'Dispatch',
+  GIT_COMMITTER_EMAIL: 'dispatch@localhost',
+};
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
 /** Bare copies of repositories, brought up to date when something of them is asked for. */
@@ -157,6 +172,41 @@ export class Mirrors {
     ]);
     const [author = '', date = '', message = ''] = text.trim().split('\0');
     return { author, date, message };
+  }
+
+  /** Makes a commit on another: with some files changed or taken away, or with everything as it was at an older one. */
+  async commit(remote: Remote, { parent, files = new Map(), like, message }: CommitOrder): Promise<string> {
+    const dir = await this.#withCommit(remote, parent);
+    if (like !== undefined) await this.#withCommit(remote, like);
+    const index = join(dir, `index-${randomUUID()}`);
+    const env = { ...IDENTITY, GIT_INDEX_FILE: index };
+    const run = (args: string[], input?: string): Promise<string> =>
+      this.#git.run(['--git-dir', dir, ...args], { env, ...(input !== undefined && { input }) });
+    try {
+      await run(['read-tree', `${like ?? parent}^{tree}`]);
+      for (const [path, text] of files) {
+        if (text === undefined) {
+          await run(['update-index', '--force-remove', '--', path]);
+          continue;
+        }
+        const blob = (await run(['hash-object', '-w', '--stdin'], text)).trim();
+        await run(['update-index', '--add', '--cacheinfo', `100644,${blob},${path}`]);
+      }
+      const tree = (await run(['write-tree'])).trim();
+      return (await run(['commit-tree', tree, '-p', parent, '-F', '-'], message)).trim();
+    } finally {
+      await rm(index, { force: true });
+    }
+  }
+
+  /** Puts a commit on a branch of the repository. A branch that has gone on since is not overwritten. */
+  async push(remote: Remote, commit: string, branch: string): Promise<void> {
+    if (!isSafeRevision(branch)) throw new GitError(`${JSON.stringify(branch)} is no name of a branch`, 128);
+    const dir = await this.#open(remote);
+    await this.#git.run(
+      ['--git-dir', dir, 'push', '--quiet', '--', remote.url, `${commit}:refs/heads/${branch}`],
+      { env: credentialsFor(remote) },
+    );
   }
 
   async #withCommit(remote: Remote, commit: string): Promise<string> {

@@ -150,7 +150,7 @@ export class Delivery implements AsyncDisposable {
     });
     this.services = [
       runs,
-      new ForgeService(this.forge, options.publicUrl),
+      new ForgeService(this.forge, this.#local, options.publicUrl),
       new GitopsService(client, this.gitops),
     ];
   }

@@ -3,14 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { REPOSITORIES, type Repository } from '../ci/index.ts';
+import { APPLICATIONS, type Application, IN_CLUSTER } from '../gitops/index.ts';
 import { type KubeClient, unlessThere } from '../kube/index.ts';
+import type { ForgeRepositories, ForgeRepository } from '../scm/index.ts';
 import type { Delivery } from './delivery.ts';
 
-const SOURCE = fileURLToPath(new URL('../../examples/pipeline/', import.meta.url));
+const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
 const SAMPLE = { owner: 'default', name: 'hello-world' };
+const GITOPS = { owner: 'default', name: 'hello-world-gitops' };
 const AUTHOR = ['-c', 'user.name=Dispatch', '-c', 'user.email=dispatch@localhost'];
 
-/** The sample project of the first run: a small web service in a repository of this server, with its pipeline. */
+/** The sample project of the first run: a small web service with its pipeline, and what keeps it deployed. */
 export async function installDemo({
   client,
   delivery,
@@ -22,29 +25,53 @@ export async function installDemo({
 }): Promise<void> {
   const { forge } = delivery;
   if (await forge.exists(SAMPLE)) return;
+  const urlOf = ({ owner, name }: ForgeRepository): string =>
+    `${publicUrl}/dispatch/git/${owner}/${name}.git`;
+  await forge.create(GITOPS);
+  await commit(forge, GITOPS, { from: join(EXAMPLES, 'gitops'), message: 'How the service is deployed' });
+  const application: Application = {
+    apiVersion: 'argoproj.io/v1alpha1',
+    kind: 'Application',
+    metadata: { name: SAMPLE.name, namespace: SAMPLE.owner },
+    spec: {
+      project: 'default',
+      source: { repoURL: urlOf(GITOPS), path: '.', targetRevision: 'HEAD' },
+      destination: { server: IN_CLUSTER, namespace: SAMPLE.owner },
+      syncPolicy: { automated: { prune: true, selfHeal: true } },
+    },
+  };
+  await unlessThere(client.create(APPLICATIONS, application));
   await forge.create(SAMPLE);
   const repository: Repository = {
     apiVersion: 'dispatch.dev/v1alpha1',
     kind: 'Repository',
     metadata: { name: SAMPLE.name, namespace: SAMPLE.owner },
-    spec: {
-      url: `${publicUrl}/dispatch/git/${SAMPLE.owner}/${SAMPLE.name}.git`,
-      repository: `${SAMPLE.owner}/${SAMPLE.name}`,
-    },
+    spec: { url: urlOf(SAMPLE), repository: `${SAMPLE.owner}/${SAMPLE.name}` },
   };
   await unlessThere(client.create(REPOSITORIES, repository));
+  await commit(forge, SAMPLE, {
+    from: join(EXAMPLES, 'pipeline'),
+    message: 'A small web service, and its pipeline',
+  });
+  delivery.pushed(SAMPLE);
+}
+
+async function commit(
+  forge: ForgeRepositories,
+  repository: ForgeRepository,
+  { from, message }: { from: string; message: string },
+): Promise<void> {
   const work = await mkdtemp(join(tmpdir(), 'dispatch-sample-'));
   try {
-    await cp(SOURCE, work, { recursive: true });
+    await cp(from, work, { recursive: true });
     for (const args of [
       ['init', '--quiet', '--initial-branch=main'],
       ['add', '--all'],
-      [...AUTHOR, 'commit', '--quiet', '--message', 'A small web service, and its pipeline'],
-      ['push', '--quiet', '--', forge.pathOf(SAMPLE), 'main'],
+      [...AUTHOR, 'commit', '--quiet', '--message', message],
+      ['push', '--quiet', '--', forge.pathOf(repository), 'main'],
     ])
       await forge.git.run(args, { cwd: work });
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-  delivery.pushed(SAMPLE);
 }

@@ -9,14 +9,17 @@ import {
   treeOf,
 } from '../gitops/index.ts';
 import { ApiError, type KubeClient } from '../kube/index.ts';
-import type { ServicePart } from './local-services.ts';
+import { bodyOf, type ServicePart } from './local-services.ts';
 
 /** What is known of applications and is no object: their manifests, their differences, and what was made for them. */
 export class GitopsService implements ServicePart {
-  readonly resources = ['manifests', 'diff', 'tree'].map((name) => ({
+  readonly resources = [
+    ...['manifests', 'diff', 'tree'].map((name) => ({ name, verbs: ['get'] })),
+    ...['adopt', 'revert'].map((name) => ({ name, verbs: ['create'] })),
+  ].map(({ name, verbs }) => ({
     name: `applications/${name}`,
     namespaced: true,
-    verbs: ['get'],
+    verbs,
     kind: 'Application',
   }));
   readonly #client: KubeClient;
@@ -33,7 +36,10 @@ export class GitopsService implements ServicePart {
     const revision = request.query.get('revision');
     const revisions = revision === null ? undefined : revision.split(',');
     try {
-      const value = await this.#answer(subresource, app, revisions);
+      const value =
+        info.verb === 'create'
+          ? await this.#change(subresource, app, bodyOf(request))
+          : await this.#answer(subresource, app, revisions);
       if (value === undefined) return undefined;
       return {
         status: 200,
@@ -46,6 +52,12 @@ export class GitopsService implements ServicePart {
       throw new ApiError('Invalid', problem.message, undefined, error);
     }
   };
+
+  #change(subresource: string, app: Application, body: Record<string, unknown>): Promise<object> | undefined {
+    const text = (key: string): string | undefined => (typeof body[key] === 'string' ? body[key] : undefined);
+    if (subresource === 'adopt') return this.#gitops.adopt(app, text('title'));
+    return subresource === 'revert' ? this.#gitops.revert(app, text('revision') ?? '') : undefined;
+  }
 
   #answer(
     subresource: string,

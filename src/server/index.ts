@@ -8,3 +8,4 @@ export { isAlive } from './process-identity.ts';
 export { rotateEncryption } from './rotate-key.ts';
 export { runningServer, type ServerFile } from './server-file.ts';
 export { UserError } from './user-error.ts';
+export { Flags } from './served/flags.ts';

@@ -1,4 +1,5 @@
 import type { ApiRequest, LocalService, Reply, RequestInfo } from '../apiserver/index.ts';
+import { ApiError, isRecord } from '../kube/index.ts';
 
 export const RUN_GROUP = 'run.dispatch.dev';
 export const RUN_VERSION = 'v1alpha1';
@@ -31,4 +32,15 @@ export class RunServices implements LocalService {
     this.#parts
       .find((part) => part.resources.some(({ name }) => name.split('/')[0] === info.plural))
       ?.handle(request, info);
+}
+
+/** The JSON object that a request carries. */
+export function bodyOf({ body }: ApiRequest): Record<string, unknown> {
+  let value: unknown = body;
+  try {
+    if (body instanceof Buffer) value = JSON.parse(body.toString() || '{}');
+  } catch (error) {
+    throw new ApiError('BadRequest', 'The body of the request is no JSON.', undefined, error);
+  }
+  return isRecord(value) ? value : {};
 }

@@ -32,7 +32,14 @@ export async function installRoles(client: KubeClient): Promise<void> {
         verbs: WRITE,
       },
     ]),
-    role('admin', [{ apiGroups: delivery, resources: ['*'], verbs: WRITE }]),
+    role('admin', [
+      { apiGroups: delivery, resources: ['*'], verbs: WRITE },
+      {
+        apiGroups: ['run.dispatch.dev'],
+        resources: ['applications/adopt', 'applications/revert'],
+        verbs: ['create'],
+      },
+    ]),
   ];
   await Promise.all(roles.map((object) => client.apply(CLUSTER_ROLES, object, { force: true })));
 }

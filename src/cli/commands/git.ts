@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { Command } from 'commander';
 import { UserError } from '../../server/index.ts';
 import { type Environment, findCluster, globalFlags } from '../environment.ts';
-import { examples } from '../help.ts';
+import { examples, repeated } from '../help.ts';
 import { printList } from '../output.ts';
 import { withClient } from './ci/client.ts';
 
@@ -21,16 +21,40 @@ export function registerGit(program: Command, environment: Environment): void {
     .description('Make an empty repository.')
     .argument('<name>', 'name of the repository')
     .option('--default-branch <name>', 'its first branch', 'main')
-    .addHelpText('after', examples('dispatch git create hello-world'))
-    .action((name: string, flags: { defaultBranch: string }, command: Command) =>
+    .option('--protect <branch>', 'branches that move by change requests alone', repeated, [])
+    .addHelpText(
+      'after',
+      examples('dispatch git create hello-world', 'dispatch git create shop --protect main'),
+    )
+    .action((name: string, flags: { defaultBranch: string; protect: string[] }, command: Command) =>
       withClient(environment, command, async (client, namespace) => {
         const made = await client.raw<GitRepository>({
           method: 'POST',
           path: pathOf(namespace),
           headers: { 'content-type': 'application/json' },
-          body: { metadata: { name }, spec: { defaultBranch: flags.defaultBranch } },
+          body: {
+            metadata: { name },
+            spec: { defaultBranch: flags.defaultBranch, protectedBranches: flags.protect },
+          },
         });
         environment.stdout.write(`${made.status.url}\n`);
+      }),
+    );
+  git
+    .command('protect')
+    .description('Let branches move by change requests alone; without a branch, let everybody push again.')
+    .argument('<name>', 'name of the repository')
+    .argument('[branches...]', 'the branches')
+    .addHelpText('after', examples('dispatch git protect hello-world main'))
+    .action((name: string, branches: string[], _: object, command: Command) =>
+      withClient(environment, command, async (client, namespace) => {
+        await client.raw({
+          method: 'PUT',
+          path: pathOf(namespace, name),
+          headers: { 'content-type': 'application/json' },
+          body: { metadata: { name }, spec: { protectedBranches: branches } },
+        });
+        environment.stdout.write(`gitrepository/${name}: ${branches.join(', ') || 'nothing'} protected\n`);
       }),
     );
   git

@@ -25,9 +25,12 @@ export function registerKubectl(program: Command, environment: Environment): voi
     });
 }
 
-/** What is ours on the command line: everything up to the word kubectl. The rest belongs to kubectl. */
+/** Programs that read their flags themselves. */
+const OTHERS = ['kubectl', 'update-gitops-repo'];
+
+/** What is ours on the command line: everything up to the name of another program. The rest belongs to that. */
 export function ownArguments(argv: readonly string[]): string[] {
-  const at = argv.indexOf('kubectl', 2);
+  const at = argv.findIndex((word, index) => index > 1 && OTHERS.includes(word));
   const isCommand =
     at > 1 &&
     !argv.slice(2, at).some((word, index, words) => !word.startsWith('-') && !takesValue(words[index - 1]));

@@ -49,6 +49,7 @@ export class ManifestSource {
     const found = await this.credentials.source(source.repoURL, {
       namespace,
       account: annotations?.[NOTES.account],
+      secret: annotations?.[NOTES.secret],
     });
     return found.remote;
   }

@@ -60,6 +60,16 @@ const FILES = 'dev.dispatch.files';
 const NPM_CLI = 'usr/lib/node_modules/npm/bin/npm-cli.js';
 const CHUNK = 1024 * 1024;
 
+/** Images of others whose work a program of ours does. */
+const STAND_INS: Readonly<Record<string, string>> = {
+  'docker.io/mesosphere/update-gitops-repo': 'update-gitops-repo',
+};
+
+function recipeName({ host, repository }: Reference): string | undefined {
+  if (host === BUILTIN_HOST && Object.hasOwn(RECIPES, repository)) return repository;
+  return STAND_INS[`${host}/${repository}`];
+}
+
 export interface BuiltinOptions {
   images: ImageStore;
   host: Host;
@@ -76,7 +86,7 @@ export class BuiltinImages {
   }
 
   has(reference: Reference): boolean {
-    return reference.host === BUILTIN_HOST && Object.hasOwn(RECIPES, reference.repository);
+    return recipeName(reference) !== undefined;
   }
 
   names(): string[] {
@@ -85,7 +95,7 @@ export class BuiltinImages {
 
   /** The image, made anew when the programs have changed since. */
   get(reference: Reference): Promise<Image> {
-    const name = reference.repository;
+    const name = recipeName(reference)!;
     let making = this.#making.get(name);
     if (making === undefined) {
       making = this.#make(name);

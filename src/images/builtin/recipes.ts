@@ -127,16 +127,17 @@ function npmHome(real: string): string | undefined {
 
 async function collectProduct(files: Files, host: Host): Promise<void> {
   await collectNode(files, host);
+  const product = host.product.replace(/\/$/, '');
   for (const part of ['bin', 'src', 'dist', 'node_modules']) {
-    const from = join(host.product, part);
+    const from = join(product, part);
     if (!existsSync(from)) continue;
     const inner: Files = new Map();
     addTree(inner, from, (path) =>
       /node_modules\/(\.cache|\.bin|typescript|@typescript|@biomejs|node-(linux|darwin|bin))/.test(path),
     );
-    for (const [path, source] of inner) files.set(`opt/dispatch/${path.slice(host.product.length)}`, source);
+    for (const [path, source] of inner) files.set(`opt/dispatch/${path.slice(product.length)}`, source);
   }
-  files.set('opt/dispatch/package.json', join(host.product, 'package.json'));
+  files.set('opt/dispatch/package.json', join(product, 'package.json'));
 }
 
 export const RECIPES: Record<string, Recipe> = {
@@ -148,6 +149,14 @@ export const RECIPES: Record<string, Recipe> = {
     collect: collectPython,
   },
   git: { config: { Env: ENV, Cmd: ['git'] }, packages: 'git', collect: collectGit },
+  'update-gitops-repo': {
+    config: { Env: ENV, Entrypoint: ['node', '/opt/dispatch/bin/dispatch', 'update-gitops-repo'] },
+    packages: 'git',
+    collect: async (files, host) => {
+      await collectGit(files, host);
+      await collectProduct(files, host);
+    },
+  },
   dispatch: {
     config: { Env: ENV, Entrypoint: ['node', '/opt/dispatch/bin/dispatch'] },
     packages: 'nodejs',

@@ -74,7 +74,9 @@ export function registerRunLocal(run: Command, environment: Environment): void {
 `),
         modules: await WorkingTreeModules.make(environment, command, path, {}),
       });
-      const tasks = wantedTasks(normalized, flags.task ?? []);
+      const { tasks, left } = wantedTasks(normalized, flags.task ?? []);
+      for (const name of left)
+        environment.stdout.write(`${name} is left out: it works on a repository that a server hosts.\n`);
       await using server = await startServer(environment, dataRoot(environment, globalFlags(command)));
       if (server.problem !== undefined) throw new UserError(server.problem);
       const ended = await runTasks(environment, server, {
@@ -106,13 +108,24 @@ function snapshotFor(environment: Environment, flags: LocalFlags): Promise<Snaps
   });
 }
 
-function wantedTasks({ pipeline }: Normalized, asked: readonly string[]): string[] {
+/** All tasks, but for those that work on repositories of a server: there is none that anybody else could see. */
+function wantedTasks(
+  { pipeline }: Normalized,
+  asked: readonly string[],
+): { tasks: string[]; left: string[] } {
   const known = Object.keys(pipeline.task);
   const unknown = asked.find((name) => !known.includes(name));
   if (unknown !== undefined)
     throw new UserError(`There is no task ${JSON.stringify(unknown)}: the file has ${known.join(', ')}.`);
   if (known.length === 0) throw new UserError('The Dispatchfile has no tasks: add one, then run again.');
-  return asked.length > 0 ? [...asked] : known;
+  if (asked.length > 0) return { tasks: [...asked], left: [] };
+  const isHosted = (name: string): boolean =>
+    pipeline.task[name]!.inputs.some((input) =>
+      /^https?:\/\/(?:127\.0\.0\.1|localhost)(?::\d+)?\/dispatch\/git\//.test(
+        pipeline.resource[input]?.params['url'] ?? '',
+      ),
+    );
+  return { tasks: known.filter((name) => !isHosted(name)), left: known.filter(isHosted) };
 }
 
 /** Runs that go on at the same time have a place each; images and caches of a place are kept for the next run. */
