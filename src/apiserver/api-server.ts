@@ -25,6 +25,7 @@ import {
   EventExpiry,
   GarbageCollector,
   NamespaceController,
+  AccountTokenSecrets,
   QuotaStatus,
 } from './controllers/index.ts';
 import { conversionOf, customResourceDefinitions, DefinitionController } from './crd/index.ts';
@@ -204,6 +205,11 @@ export class ApiServer {
     new NamespaceController(registry, this.pki.caCertificate, log).start(signal);
     new AggregatedRoles(registry, log).start(signal);
     new QuotaStatus(registry, log).start(signal);
+    new AccountTokenSecrets(registry, {
+      tokens: this.core.deps.tokens,
+      caCertificate: this.pki.caCertificate,
+      log,
+    }).start(signal);
     new EventExpiry(registry, log).start(signal);
     new ApiServiceStatus(registry, aggregation, log).start(signal);
   }

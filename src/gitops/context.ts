@@ -24,6 +24,8 @@ export interface GitopsContext extends ControllerContext, SourceContext {
   mirrors: Mirrors;
   renderer: Renderer;
   charts: ChartSource;
+  /** This room itself has pushed to a repository: others may have to hear of it. */
+  wrote: (url: string) => void;
   /** Where files of commits are laid out. */
   checkoutsDir: string;
 }

@@ -2,7 +2,8 @@ import type { KubeObject } from '../kube/index.ts';
 import { forgeName } from '../scm/index.ts';
 import { type AdoptParts, type Adoption, adoptChanges, revertTo } from './applications/adopt.ts';
 import { GitopsRepositoryController } from './applications/gitops-repository.controller.ts';
-import type { Application } from './resources.ts';
+import { HookController } from './applications/hook.controller.ts';
+import { type Application, sourcesOf } from './resources.ts';
 import { ApplicationController } from './applications/application.controller.ts';
 import { Clusters } from './clusters/clusters.ts';
 import type { GitopsContext } from './context.ts';
@@ -15,6 +16,7 @@ export class Gitops implements AsyncDisposable {
   readonly applications: ApplicationController;
   readonly clusters: Clusters;
   readonly repositories: Repositories;
+  readonly hooks: HookController;
   readonly #source: ManifestSource;
   readonly #short: GitopsRepositoryController;
 
@@ -24,11 +26,20 @@ export class Gitops implements AsyncDisposable {
     this.#context = context;
     const { mirrors, checkoutsDir: dir, now } = context;
     this.repositories = new Repositories({ mirrors, dir, now });
-    const observed = (object: KubeObject): void => this.applications.observed(object);
-    this.clusters = new Clusters(context, (cluster) => cluster.onChange(observed));
-    this.#source = new ManifestSource(context, this.repositories, new RepositoryCredentials(context));
+    this.clusters = new Clusters(context, (cluster) =>
+      cluster.onChange((object: KubeObject) => this.applications.observed(cluster, object)),
+    );
+    const credentials = new RepositoryCredentials(context);
+    this.#source = new ManifestSource(context, this.repositories, credentials);
     this.applications = new ApplicationController(context, this.clusters, this.#source);
     this.#short = new GitopsRepositoryController(context);
+    this.hooks = new HookController({
+      context,
+      credentials,
+      happened: (app) => {
+        for (const { repoURL } of sourcesOf(app)) this.pushed(repoURL);
+      },
+    });
   }
 
   /** Something was pushed to a repository, at an address by which objects may name it. */
@@ -54,7 +65,7 @@ export class Gitops implements AsyncDisposable {
 
   async run(signal: AbortSignal): Promise<void> {
     await this.repositories.start();
-    await Promise.all([this.applications.run(signal), this.#short.run(signal)]);
+    await Promise.all([this.applications.run(signal), this.#short.run(signal), this.hooks.run(signal)]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -37,3 +37,5 @@ export {
   SourceProblem,
   sourceOf,
 } from './source.ts';
+export { answerDelivery, type DeliveryPlace, readBody } from './delivery.ts';
+export { ensureHook } from './webhooks.ts';

@@ -20,8 +20,8 @@ export interface CommitOrder {
   parent: string;
   /** Texts by path; undefined takes a file away. */
   files?: ReadonlyMap<string, string | undefined>;
-  /** Everything as it was at this commit. */
-  like?: string;
+  /** Everything below a path as it was at an older commit. */
+  like?: { commit: string; path: string };
   message: string;
 }
 
@@ -174,19 +174,26 @@ export class Mirrors {
     return { author, date, message };
   }
 
-  /** Makes a commit on another: with some files changed or taken away, or with everything as it was at an older one. */
+  /** Makes a commit on another: with some files changed or taken away, or with a part as it was at an older one. */
   async commit(remote: Remote, { parent, files = new Map(), like, message }: CommitOrder): Promise<string> {
     const dir = await this.#withCommit(remote, parent);
-    if (like !== undefined) await this.#withCommit(remote, like);
+    if (like !== undefined) await this.#withCommit(remote, like.commit);
     const index = join(dir, `index-${randomUUID()}`);
     const env = { ...IDENTITY, GIT_INDEX_FILE: index };
     const run = (args: string[], input?: string): Promise<string> =>
       this.#git.run(['--git-dir', dir, ...args], { env, ...(input !== undefined && { input }) });
     try {
-      await run(['read-tree', `${like ?? parent}^{tree}`]);
+      await run(['read-tree', `${parent}^{tree}`]);
+      if (like?.path === '') await run(['read-tree', `${like.commit}^{tree}`]);
+      else if (like !== undefined) {
+        const listed = await run(['ls-tree', '-r', '-z', '--name-only', parent, '--', `${like.path}/`]);
+        await run(['update-index', '-z', '--index-info'], removals(listed.split('\0')));
+        const older = await run(['ls-tree', '-r', '-z', like.commit, '--', `${like.path}/`]);
+        await run(['update-index', '-z', '--index-info'], older);
+      }
       for (const [path, text] of files) {
         if (text === undefined) {
-          await run(['update-index', '--force-remove', '--', path]);
+          await run(['update-index', '-z', '--index-info'], removals([path]));
           continue;
         }
         const blob = (await run(['hash-object', '-w', '--stdin'], text)).trim();
@@ -265,6 +272,14 @@ export class Mirrors {
       await this.#git.run(['--git-dir', dir, 'fetch', '--quiet', '--', remote.url, commit], { env });
     return dir;
   }
+}
+
+/** What takes paths out of an index, as git reads it. */
+function removals(paths: readonly string[]): string {
+  return paths
+    .filter((path) => path !== '')
+    .map((path) => `0 ${'0'.repeat(40)}\t${path}\0`)
+    .join('');
 }
 
 /** The same for a repository that is at hand. */

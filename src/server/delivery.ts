@@ -17,6 +17,7 @@ import { httpResolver, PipelineEngine, tektonDefinitions } from '../pipelines/in
 import {
   ChangeRequestController,
   ChangesHttp,
+  forgeName,
   ForgeRepositories,
   type ForgeRepository,
   Git,
@@ -138,6 +139,11 @@ export class Delivery implements AsyncDisposable {
       mirrors,
       renderer: new Renderer({ path, scratchDir: join(dirs.run, 'render'), now }),
       charts: options.charts,
+      wrote: (url) => {
+        const local = forgeName(sources, url);
+        if (local === undefined) this.gitops.pushed(url);
+        else this.pushed(local);
+      },
       checkoutsDir: join(dirs.root, 'checkouts'),
     });
     this.#controllers = [this.#engine, ...ciControllers(context), this.#changes, this.gitops];
@@ -168,6 +174,7 @@ export class Delivery implements AsyncDisposable {
     web.route('/dispatch/git/', (request, response, path) =>
       changes.isFor(path) ? changes.handle(request, response, path) : git.handle(request, response, path),
     );
+    web.route('/dispatch/hook/gitops/', this.gitops.hooks.handle);
     web.route('/dispatch/hook/', this.#sink.handle);
   }
 

@@ -46,9 +46,11 @@ export class Dispatch implements AsyncDisposable {
     return join(this.home, 'data');
   }
 
-  /** Starts `dispatch up` and waits until it has said that it is ready. */
+  /** Starts `dispatch up` and waits until it has said that it is ready. "--demo" lays out the sample project. */
   async up(...flags: string[]): Promise<void> {
-    const child = spawn(process.execPath, [LAUNCHER, 'up', ...FREE_PORTS, ...flags], {
+    const isDemo = flags.includes('--demo');
+    const own = [...FREE_PORTS, ...flags].filter((flag) => !isDemo || !/^--(?:no-)?demo$/.test(flag));
+    const child = spawn(process.execPath, [LAUNCHER, 'up', ...own], {
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -119,6 +121,12 @@ export class Dispatch implements AsyncDisposable {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     return collect(child);
+  }
+
+  /** The command in another directory. */
+  runIn(cwd: string, ...args: string[]): Promise<CommandResult> {
+    const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
+    return collect(spawn(process.execPath, [LAUNCHER, ...args], { cwd, env: this.#env, stdio }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

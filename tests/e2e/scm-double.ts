@@ -86,6 +86,18 @@ export class ScmDouble implements AsyncDisposable {
     return git('rev-parse', 'HEAD');
   }
 
+  /** The pull requests that were opened. */
+  readonly pulls: { source: string; target: string; title: string; body: string; isMerged: boolean }[] = [];
+
+  pullUrl(number: number): string {
+    return `${this.url}/team/app/pull/${number}`;
+  }
+
+  fileAt(branch: string, path: string): string {
+    const dir = this.#forge.pathOf({ owner: 'team', name: 'app' });
+    return execFileSync('git', ['--git-dir', dir, 'show', `${branch}:${path}`]).toString();
+  }
+
   /** Tags what the default branch is at. */
   tag(name: string): void {
     execFileSync('git', [
@@ -191,9 +203,71 @@ export class ScmDouble implements AsyncDisposable {
     if (/members\/all$/.test(rest)) return { value: [{ username: 'ada', access_level: 40 }] };
     if (/permissions\/users$/.test(rest))
       return { value: { values: [{ user: { name: 'ada' }, permission: 'REPO_WRITE' }] } };
+    const pulls = this.#pulls(method, rest, body);
+    if (pulls !== undefined) return pulls;
     if (/\/(pulls|merge_requests|pullrequests|pull-requests)\/7$/.test(rest))
       return { value: pullOf(this.name, this.pull) };
     return undefined;
+  }
+
+  /** Opening, finding, changing and merging, as each provider spells it. */
+  #pulls(
+    method: string,
+    path: string,
+    body: Record<string, unknown>,
+  ): { status?: number; value: unknown } | undefined {
+    const found = /\/(?:pulls|merge_requests|pullrequests|pull-requests)(?:\/([1-6]))?(\/merge)?$/.exec(path);
+    if (found === null) return undefined;
+    const [, number, merges] = found;
+    const name = (value: unknown): string => {
+      const {
+        name: own,
+        branch,
+        id,
+      } = (value ?? {}) as { name?: string; branch?: { name: string }; id?: string };
+      return typeof value === 'string'
+        ? value
+        : (branch?.name ?? own ?? (id ?? '').replace('refs/heads/', ''));
+    };
+    if (number === undefined && method === 'POST') {
+      this.pulls.push({
+        source: name(body['head'] ?? body['source_branch'] ?? body['source'] ?? body['fromRef']),
+        target: name(body['base'] ?? body['target_branch'] ?? body['destination'] ?? body['toRef']),
+        title: String(body['title']),
+        body: String(body['body'] ?? body['description'] ?? ''),
+        isMerged: false,
+      });
+      return { status: 201, value: this.#opened(this.pulls.length) };
+    }
+    if (number === undefined) {
+      const open = this.pulls.flatMap(({ isMerged }, at) => (isMerged ? [] : [this.#opened(at + 1)]));
+      return { value: this.name.startsWith('bitbucket') ? { values: open } : open };
+    }
+    const pull = this.pulls[Number(number) - 1];
+    if (pull === undefined) return undefined;
+    if (merges !== undefined) pull.isMerged = true;
+    else if (method !== 'GET') {
+      pull.title = String(body['title'] ?? pull.title);
+      pull.body = String(body['body'] ?? body['description'] ?? pull.body);
+    }
+    return { value: this.#opened(Number(number)) };
+  }
+
+  #opened(number: number): unknown {
+    const { source, target } = this.pulls[number - 1]!;
+    const url = this.pullUrl(number);
+    return {
+      number,
+      iid: number,
+      id: number,
+      version: 3,
+      html_url: url,
+      web_url: url,
+      links: { html: { href: url }, self: [{ href: url }] },
+      head: { ref: source },
+      base: { ref: target },
+      fromRef: { displayId: source },
+    };
   }
 
   /** The pull request that the interface tells of. */

@@ -16,6 +16,8 @@ export interface TokenRequest {
   audiences: readonly string[];
   expirationSeconds: number;
   bound?: { kind: string; name: string; uid: string };
+  /** It is kept in a Secret and ends with that: the limit for tokens that are asked for does not hold. */
+  isLasting?: boolean;
 }
 
 interface Claims {
@@ -44,7 +46,10 @@ export class ServiceAccountTokens {
   }
 
   async issue(request: TokenRequest): Promise<{ token: string; expires: string }> {
-    const seconds = Math.min(Math.max(request.expirationSeconds, MIN_SECONDS), MAX_SECONDS);
+    const seconds = Math.min(
+      Math.max(request.expirationSeconds, MIN_SECONDS),
+      request.isLasting ? Number.POSITIVE_INFINITY : MAX_SECONDS,
+    );
     const issued = Math.floor(this.#now() / 1000);
     const { namespace, name, uid, bound } = request;
     const kubernetes = {

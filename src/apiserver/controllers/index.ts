@@ -1,3 +1,4 @@
+export { AccountTokenSecrets } from './account-tokens.ts';
 export { AggregatedRoles } from './aggregated-roles.ts';
 export { ApiServiceStatus } from './api-services.ts';
 export { EventExpiry } from './event-expiry.ts';

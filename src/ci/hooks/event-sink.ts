@@ -2,11 +2,10 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { controllerReference, type Informer, type KubeClient, unlessThere } from '../../kube/index.ts';
 import {
-  eventsOf,
+  answerDelivery,
   type ForgeRepository,
-  isAuthentic,
-  PROVIDER_NAMES,
   type Push,
+  readBody,
   refEvents,
   type ScmEvent,
 } from '../../scm/index.ts';
@@ -16,7 +15,6 @@ import { localName } from '../../scm/index.ts';
 import { webhookSecret } from '../repositories/repository.controller.ts';
 import { type Build, type BuildEvent, BUILDS, REPOSITORIES, type Repository } from '../resources.ts';
 
-const MAX_BYTES = 25 * 1024 * 1024;
 const MAX_UNKNOWN_BYTES = 1024 * 1024;
 const REFUSED = 'The delivery is not accepted.\n';
 
@@ -39,30 +37,17 @@ export class EventSink {
       await this.#registry(request, response, { namespace, name });
       return;
     }
-    const provider = PROVIDER_NAMES.find((item) => item === providerName);
     const repository = this.#repositories.get(namespace, name);
-    const body = await readBody(request, repository === undefined ? MAX_UNKNOWN_BYTES : MAX_BYTES);
-    if (body === undefined) {
-      answer(response, 413, 'The delivery is too large.\n');
-      return;
-    }
-    // An unknown repository, a wrong signature and a wrong method look the same from outside.
-    const secret = repository === undefined ? undefined : await webhookSecret(this.#context, repository);
-    const authentic = provider !== undefined && isAuthentic(provider, secret ?? '', request.headers, body);
-    if (!authentic || repository === undefined || request.method !== 'POST') {
-      answer(response, 403, REFUSED);
-      return;
-    }
-    const parsed = parseJson(body);
-    if (parsed === undefined) {
-      answer(response, 400, 'The delivery is no JSON.\n');
-      return;
-    }
-    const events = eventsOf(provider, request.headers, parsed);
-    // The same delivery has the same body, whatever number it is given when it is sent again.
-    const id = createHash('sha256').update(body).digest('hex');
-    for (const [at, event] of events.entries()) await this.record(repository, event, `${id}/${at}`);
-    answer(response, 202, events.length === 0 ? 'Nothing follows from it.\n' : 'Accepted.\n');
+    await answerDelivery(request, response, {
+      provider: providerName,
+      isKnown: repository !== undefined,
+      secret: async () => (repository === undefined ? undefined : webhookSecret(this.#context, repository)),
+      accept: async (events, body) => {
+        // The same delivery has the same body, whatever number it is given when it is sent again.
+        const id = createHash('sha256').update(body).digest('hex');
+        for (const [at, event] of events.entries()) await this.record(repository!, event, `${id}/${at}`);
+      },
+    });
   };
 
   async #registry(
@@ -136,21 +121,6 @@ export async function recordBuild(
     spec: { repository: name, event: event as BuildEvent },
   };
   await unlessThere(client.create(BUILDS, build));
-}
-
-async function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  if (Number(request.headers['content-length'] ?? 0) > limit) {
-    request.resume();
-    return undefined;
-  }
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length;
-    if (size > limit) return undefined;
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks);
 }
 
 function parseJson(body: Buffer): unknown {

@@ -20,7 +20,7 @@ import {
 } from '../../kube/index.ts';
 import type { CiContext } from '../context.ts';
 import { REPOSITORIES, type Repository } from '../resources.ts';
-import { type Source, SourceProblem, sourceOf } from '../../scm/index.ts';
+import { ensureHook, type Source, SourceProblem, sourceOf } from '../../scm/index.ts';
 
 const FINALIZER = 'dispatch.dev/webhook';
 const CHECK_MS = 10 * 60_000;
@@ -81,24 +81,18 @@ export class RepositoryController {
     }
   }
 
-  async #ensureHook(repository: Repository, { api, fullName, provider, verifyTls }: Source): Promise<void> {
-    const path = hookPath(provider ?? '', repository);
+  async #ensureHook(repository: Repository, source: Source): Promise<void> {
+    const path = hookPath(source.provider ?? '', repository);
     const url = `${this.#context.publicUrl()}${path}`;
-    const hooks = (await api?.listHooks(fullName)) ?? [];
-    const known = repository.status?.webhook;
-    for (const hook of hooks)
-      if (hook.id === known?.id && hook.url !== url) await api?.deleteHook(fullName, hook.id);
-    const found = hooks.find((hook) => hook.url === url);
-    // A hook that is not remembered may have been made with a secret that nobody knows any more.
-    if (found !== undefined && found.id !== known?.id) await api?.deleteHook(fullName, found.id);
-    const hook =
-      found?.id === known?.id && found !== undefined
-        ? found
-        : await api?.createHook(fullName, { url, secret: await this.#secret(repository), verifyTls });
+    const id = await ensureHook(source, {
+      url,
+      knownId: repository.status?.webhook?.id,
+      secret: () => this.#secret(repository),
+    });
     await this.#report(
       repository,
       { status: 'True', reason: 'Ready', message: 'Its provider tells this server of events.' },
-      { webhook: { path, id: hook?.id ?? '', url } },
+      { webhook: { path, id, url } },
     );
   }
 

@@ -142,10 +142,8 @@ export class Clone {
   static async open({ cwd, env }: UpdateOptions): Promise<Clone> {
     const git = new Git(env['PATH'] ?? '');
     // Logins that were laid out for this step are found by git itself.
-    const own = {
-      HOME: env['HOME'] ?? '/nonexistent',
-      ...(env['GIT_CONFIG_GLOBAL'] !== undefined && { GIT_CONFIG_GLOBAL: env['GIT_CONFIG_GLOBAL'] }),
-    };
+    const home = env['HOME'] ?? '/nonexistent';
+    const own = { HOME: home, GIT_CONFIG_GLOBAL: env['GIT_CONFIG_GLOBAL'] ?? join(home, '.gitconfig') };
     const root = await git
       .run(['-c', 'safe.directory=*', 'rev-parse', '--show-toplevel'], { cwd, env: own })
       .catch((error: unknown) => {

@@ -1,4 +1,4 @@
-import type { ControllerContext } from '../../kube/index.ts';
+import { normal } from '../../render/index.ts';
 import { GitError } from '../../scm/index.ts';
 import { showKey } from '../engine/object-key.ts';
 import { type Application, NOTES, sourcesOf } from '../resources.ts';
@@ -18,7 +18,7 @@ export interface Adoption {
 }
 
 export interface AdoptParts {
-  context: Pick<GitopsContext, 'mirrors'> & Pick<ControllerContext, 'now'>;
+  context: Pick<GitopsContext, 'mirrors' | 'now' | 'wrote'>;
   reconciler: ApplicationReconciler;
   source: ManifestSource;
 }
@@ -70,6 +70,7 @@ export async function adoptChanges(
   const commit = await mirrors.commit(source.remote, { parent, files, message: `${subject}\n\n${body}\n` });
   const branch = `dispatch/adopt-${name}-${now().toString(36)}`;
   await mirrors.push(source.remote, commit, branch);
+  parts.context.wrote(repoURL);
   const opened = await source.api.openPullRequest(source.fullName, {
     source: branch,
     target,
@@ -126,13 +127,13 @@ async function editFiles(
   return { files, objects, left };
 }
 
-/** Puts a repository back to what it was at an older commit, with a commit on top. */
+/** Puts what an application is made of back to what it was at an older commit, with a commit on top. */
 export async function revertTo(
   parts: AdoptParts,
   app: Application,
   revision: string,
 ): Promise<{ commit: string; branch: string }> {
-  const { repoURL, targetRevision = 'HEAD' } = sourcesOf(app)[0] ?? { repoURL: '' };
+  const { repoURL, path = '.', targetRevision = 'HEAD' } = sourcesOf(app)[0] ?? { repoURL: '' };
   const { namespace = '', annotations, name = '' } = app.metadata;
   const source = await parts.source.credentials.source(repoURL, {
     namespace,
@@ -147,7 +148,12 @@ export async function revertTo(
   const [parent = ''] = await parts.source.revisions(app);
   const { mirrors } = parts.context;
   const message = `Roll ${name} back to ${revision.slice(0, 12)}\n`;
-  const commit = await mirrors.commit(source.remote, { parent, like: revision, message });
+  const commit = await mirrors.commit(source.remote, {
+    parent,
+    like: { commit: revision, path: normal(path) },
+    message,
+  });
   await mirrors.push(source.remote, commit, branch);
+  parts.context.wrote(repoURL);
   return { commit, branch };
 }

@@ -8,9 +8,10 @@ import {
   unlessGone,
 } from '../../kube/index.ts';
 import { forgeName } from '../../scm/index.ts';
-import { ClusterDown } from '../clusters/cluster.ts';
+import { type Cluster, ClusterDown } from '../clusters/cluster.ts';
 import type { Clusters } from '../clusters/clusters.ts';
 import type { GitopsContext } from '../context.ts';
+import { keyOfObject } from '../engine/object-key.ts';
 import { ownerOf as ownerOfObject } from '../engine/owner.ts';
 import {
   APP_PROJECTS,
@@ -23,7 +24,7 @@ import {
 import { plain } from '../sources/credentials.ts';
 import type { ManifestSource } from '../sources/manifests.ts';
 import { ApplicationReconciler, ownerOf, problemOf } from './application.reconcile.ts';
-import { Claims } from './claims.ts';
+import { claimOf, Claims } from './claims.ts';
 import { cascadeOf, letGo, removeObjects } from './deletion.ts';
 import { projectOf } from './project.ts';
 
@@ -38,6 +39,7 @@ export class ApplicationController {
   readonly #applications: Informer<Application>;
   readonly #projects: Informer<AppProject>;
   readonly #controller: Controller;
+  readonly #claims = new Claims();
   readonly reconciler: ApplicationReconciler;
 
   constructor(context: GitopsContext, clusters: Clusters, source: ManifestSource) {
@@ -51,7 +53,7 @@ export class ApplicationController {
       context,
       clusters,
       source,
-      claims: new Claims(),
+      claims: this.#claims,
       projectOf: (app) => projectOf(app, this.#projects),
       wake: (owner) => this.#wake(owner),
       exists: (owner) => this.#find(owner) !== undefined,
@@ -74,10 +76,12 @@ export class ApplicationController {
     return this.#applications.get(namespace, name);
   }
 
-  /** A live object has changed. */
-  observed(object: KubeObject): void {
+  /** A live object has changed: whoever keeps it looks, and whoever wants it. */
+  observed(cluster: Cluster, object: KubeObject): void {
     const owner = ownerOfObject(object);
     if (owner !== undefined) this.#wake(owner);
+    const key = claimOf(cluster, keyOfObject(object));
+    for (const other of this.#claims.others(owner ?? '', key)) this.#wake(other);
   }
 
   /** Something was pushed to a repository: whoever uses it looks at it at once. */

@@ -7,7 +7,7 @@ import type { GitopsContext } from '../context.ts';
 import { type Compared, compareAll } from '../engine/comparison.ts';
 import { type Desired, prepare } from '../engine/desired.ts';
 import { JqError } from '../engine/jq-paths.ts';
-import { type ObjectKey, showKey, textOfKey } from '../engine/object-key.ts';
+import { type ObjectKey, showKey } from '../engine/object-key.ts';
 import { applicationMark, applicationOwner } from '../engine/owner.ts';
 import {
   APPLICATIONS,
@@ -21,11 +21,12 @@ import {
 import type { ManifestSource } from '../sources/manifests.ts';
 import { POLL_MS } from '../sources/repositories.ts';
 import { decide } from './automation.ts';
-import type { Claims } from './claims.ts';
+import { claimOf, type Claims } from './claims.ts';
 import { advanceOperation, startOperation } from './operation.ts';
 import { isWindowOpen, ProjectProblem, type ProjectRules, projectProblems, refusalOf } from './project.ts';
 import {
   healthOfAll,
+  patchBetween,
   resourceStatuses,
   sameStatus,
   summaryOf,
@@ -141,7 +142,7 @@ export class ApplicationReconciler {
     const wanted = pinned === undefined || isInterrupted ? current : await this.wanted(app, found, pinned);
     for (const other of claims.set(
       owner,
-      wanted.items.map(({ key }) => `${found.cluster.server} ${textOfKey(key)}`),
+      wanted.items.map(({ key }) => claimOf(found.cluster, key)),
     ))
       wake(other);
     const compared = await this.compare(app, found, wanted);
@@ -240,7 +241,7 @@ export class ApplicationReconciler {
   #shared(owner: string, cluster: Cluster, compared: readonly Compared[]): ApplicationCondition[] {
     const { claims, exists } = this.#parts;
     return compared.flatMap(({ key, claimedBy }) => {
-      const others = new Set(claims.others(owner, `${cluster.server} ${textOfKey(key)}`));
+      const others = new Set(claims.others(owner, claimOf(cluster, key)));
       if (claimedBy !== undefined && exists(claimedBy)) others.add(claimedBy);
       return [...others].map((other) => ({
         type: 'SharedResourceWarning',
@@ -380,7 +381,7 @@ export class ApplicationReconciler {
     if (sameStatus(app.status, next) && !isRefreshed) return;
     const { namespace = '', name = '' } = app.metadata;
     const patch = {
-      status: { ...status, reconciledAt: timestamp(this.#parts.context.now()) },
+      status: patchBetween(app.status ?? {}, { ...next, reconciledAt: timestamp(this.#parts.context.now()) }),
       ...(isRefreshed && { metadata: { annotations: { [NOTES.refresh]: null } } }),
     };
     await unlessGone(

@@ -1,3 +1,11 @@
+import type { Cluster } from '../clusters/cluster.ts';
+import { type ObjectKey, textOfKey } from '../engine/object-key.ts';
+
+/** An object of a cluster, as claims name it. */
+export function claimOf({ server }: Cluster, key: ObjectKey): string {
+  return `${server} ${textOfKey(key)}`;
+}
+
 /** Which applications want which objects: two that want the same are both told. */
 export class Claims {
   readonly #byObject = new Map<string, Set<string>>();

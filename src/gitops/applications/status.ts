@@ -141,3 +141,15 @@ function sorted(value: unknown): unknown {
       .map((key) => [key, sorted(value[key])]),
   );
 }
+
+/** The merge patch that makes one of the other: what is not there any more is taken away. */
+export function patchBetween(before: unknown, after: unknown): unknown {
+  if (!isRecord(before) || !isRecord(after)) return after;
+  const patch: Record<string, unknown> = {};
+  for (const key of Object.keys(before)) if (after[key] === undefined) patch[key] = null;
+  for (const [key, value] of Object.entries(after)) {
+    if (value === undefined || JSON.stringify(before[key]) === JSON.stringify(value)) continue;
+    patch[key] = patchBetween(before[key], value);
+  }
+  return patch;
+}

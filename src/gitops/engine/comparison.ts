@@ -50,7 +50,12 @@ export async function compareAll(desired: readonly Desired[], owned: Owned): Pro
         claimedBy: undefined,
       }),
     );
+  extra.sort((a, b) => compareTexts(textOfKey(a.key), textOfKey(b.key)));
   return [...found, ...extra];
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function isHook({ metadata }: KubeObject): boolean {
