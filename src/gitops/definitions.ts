@@ -1,4 +1,5 @@
 import type { KubeObject } from '../kube/index.ts';
+import { fluxDefinitions } from './flux/definitions.ts';
 import { ARGO_GROUP } from './resources.ts';
 
 const text = { type: 'string' };
@@ -138,7 +139,7 @@ function definition({
   };
 }
 
-/** The kinds of Argo CD. As there, an application has its status beside its spec, without a door of its own. */
+/** The kinds of Argo CD and Flux. As in the former, an application has its status beside its spec, without a door of its own. */
 export function gitopsDefinitions(): KubeObject[] {
   return [
     definition({
@@ -163,5 +164,6 @@ export function gitopsDefinitions(): KubeObject[] {
       shortNames: ['appproj', 'appprojs'],
       schema: { spec: PROJECT, status: open },
     }),
+    ...fluxDefinitions(),
   ];
 }

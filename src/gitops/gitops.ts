@@ -7,6 +7,7 @@ import { type Application, sourcesOf } from './resources.ts';
 import { ApplicationController } from './applications/application.controller.ts';
 import { Clusters } from './clusters/clusters.ts';
 import type { GitopsContext } from './context.ts';
+import { Flux } from './flux/flux.ts';
 import { RepositoryCredentials } from './sources/credentials.ts';
 import { ManifestSource } from './sources/manifests.ts';
 import { Repositories } from './sources/repositories.ts';
@@ -17,6 +18,7 @@ export class Gitops implements AsyncDisposable {
   readonly clusters: Clusters;
   readonly repositories: Repositories;
   readonly hooks: HookController;
+  readonly #flux: Flux;
   readonly #source: ManifestSource;
   readonly #short: GitopsRepositoryController;
 
@@ -27,11 +29,16 @@ export class Gitops implements AsyncDisposable {
     const { mirrors, checkoutsDir: dir, now } = context;
     this.repositories = new Repositories({ mirrors, dir, now });
     this.clusters = new Clusters(context, (cluster) =>
-      cluster.onChange((object: KubeObject) => this.applications.observed(cluster, object)),
+      cluster.onChange((object: KubeObject) => {
+        this.applications.observed(cluster, object);
+        this.#flux.observed(object);
+      }),
     );
     const credentials = new RepositoryCredentials(context);
     this.#source = new ManifestSource(context, this.repositories, credentials);
     this.applications = new ApplicationController(context, this.clusters, this.#source);
+    const { clusters, repositories } = this;
+    this.#flux = new Flux(context, { clusters, repositories, credentials });
     this.#short = new GitopsRepositoryController(context);
     this.hooks = new HookController({
       context,
@@ -47,6 +54,7 @@ export class Gitops implements AsyncDisposable {
     const local = forgeName(this.#context, url);
     this.repositories.forget(local === undefined ? url : this.#context.forge.pathOf(local));
     this.applications.refresh(url);
+    this.#flux.refresh(url);
   }
 
   /** Proposes what was changed by hand to the repository of an application. */
@@ -65,10 +73,16 @@ export class Gitops implements AsyncDisposable {
 
   async run(signal: AbortSignal): Promise<void> {
     await this.repositories.start();
-    await Promise.all([this.applications.run(signal), this.#short.run(signal), this.hooks.run(signal)]);
+    await Promise.all([
+      this.applications.run(signal),
+      this.#short.run(signal),
+      this.hooks.run(signal),
+      this.#flux.run(signal),
+    ]);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.clusters[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#flux[Symbol.asyncDispose]();
+    await this.clusters[Symbol.asyncDispose]();
   }
 }

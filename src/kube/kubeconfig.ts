@@ -33,6 +33,8 @@ export interface LoadOptions {
   context?: string;
   /** Whether programs named in the file may run. Never for files that come from somebody else. */
   allowExec: boolean;
+  /** Whether files of this machine that it names are read. Never for files that come from somebody else. */
+  allowFiles?: boolean;
 }
 
 export function loadKubeconfig(options: LoadOptions): ClusterAccess {
@@ -57,6 +59,7 @@ export function parseKubeconfig(text: string, options: LoadOptions): ClusterAcce
   const cluster = named(config, 'clusters', String(context['cluster']), 'cluster', options.path);
   const user = named(config, 'users', String(context['user']), 'user', options.path);
   const base = dirname(resolve(options.path));
+  if (options.allowFiles === false) refuseFiles(options.path, cluster, user);
   const ca = material(cluster, 'certificate-authority', base);
   const cert = material(user, 'client-certificate', base);
   const key = material(user, 'client-key', base);
@@ -88,6 +91,15 @@ export function inClusterAccess(
     // Tokens are rotated in place: the file is read for every call.
     authorization: async () => `Bearer ${readFileSync(`${dir}/token`, 'utf8').trim()}`,
   };
+}
+
+function refuseFiles(path: string, ...holders: readonly Fields[]): void {
+  const files = ['certificate-authority', 'client-certificate', 'client-key', 'tokenFile'];
+  const found = holders.flatMap((holder) => files.filter((name) => holder[name] !== undefined))[0];
+  if (found !== undefined)
+    throw new KubeconfigError(
+      `${path} names a file of this machine (${found}), which is not read: put what it holds into the kubeconfig.`,
+    );
 }
 
 function named(config: Fields, list: string, name: string, field: string, path: string): Fields {

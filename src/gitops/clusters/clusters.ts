@@ -89,6 +89,15 @@ export class Clusters implements AsyncDisposable {
     return cluster;
   }
 
+  /** A cluster that somebody has brought along. Whoever opens it closes it. */
+  openWith(access: ClusterAccess, name: string): Cluster {
+    const { log, now } = this.#context;
+    const client = new KubeClient(new HttpTransport(access), 'dispatch-gitops');
+    const cluster = new Cluster({ server: access.server, name, client, log, now });
+    this.#onOpen(cluster);
+    return cluster;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#known.values()].map(({ cluster }) => cluster[Symbol.asyncDispose]()));
   }

@@ -1,0 +1,223 @@
+import {
+  CONFIG_MAPS,
+  type KubeObject,
+  type Secret,
+  SECRETS,
+  secretText,
+  unlessGone,
+} from '../../kube/index.ts';
+import { type Manifest, readYaml, type RenderOptions, RenderError } from '../../render/index.ts';
+import type { Cluster } from '../clusters/cluster.ts';
+import type { GitopsContext } from '../context.ts';
+import type { Kept, SourceReference } from './resources.ts';
+import { type FluxSources, SourceNotReady } from './sources.ts';
+import { substitute, withMetadata } from './substitute.ts';
+
+export interface KeptManifests {
+  revision: string;
+  /** The same for the same manifests. */
+  key: string;
+  render: () => Promise<Manifest[]>;
+}
+
+export interface DesiredParts {
+  context: GitopsContext;
+  sources: FluxSources;
+}
+
+/** What a Kustomization says at the commit that its source is at. */
+export async function kustomizationManifests(
+  { context, sources }: DesiredParts,
+  kept: Kept,
+  cluster: Cluster,
+): Promise<KeptManifests> {
+  const { spec, metadata } = kept;
+  if (spec.decryption !== undefined)
+    throw new SourceNotReady(
+      'Decryption is not supported here: leave spec.decryption out, and keep secrets elsewhere.',
+    );
+  const source = sources.find(spec.sourceRef!, metadata.namespace ?? '');
+  if (source.kind !== 'GitRepository')
+    throw new SourceNotReady(`A Kustomization cannot be made of a ${source.kind} here: use a GitRepository.`);
+  const { commit, revision } = await sources.gitRevision(source);
+  const values = await substitutions(context, kept);
+  const capabilities = await cluster.capabilities();
+  const render = async (): Promise<Manifest[]> => {
+    const tree = await sources.tree(source, commit);
+    const manifests = await context.renderer.render(tree, {
+      path: spec.path ?? '.',
+      ...optionsOf(spec),
+      capabilities,
+      helm: { release: { name: metadata.name ?? '', namespace: '' } },
+    });
+    const filled =
+      spec.postBuild === undefined ? manifests : manifests.map((item) => substitute(item, values));
+    return filled.map((item) => ({
+      ...item,
+      object: withTarget(withMetadata(item.object, spec.commonMetadata), spec.targetNamespace),
+    }));
+  };
+  return { revision, key: JSON.stringify([commit, spec, [...values]]), render };
+}
+
+/** Without a kustomization of its own a directory counts with everything below it. */
+function optionsOf(spec: Kept['spec']): Partial<RenderOptions> {
+  const { namePrefix, nameSuffix, images, patches, components } = spec;
+  const kustomize = {
+    ...(namePrefix && { namePrefix }),
+    ...(nameSuffix && { nameSuffix }),
+    ...(images && { images }),
+    ...(patches && { patches }),
+    ...(components && { components }),
+  };
+  return {
+    directory: { recurse: true },
+    ...(Object.keys(kustomize).length > 0 && { kustomize, type: 'kustomize' }),
+  };
+}
+
+function withTarget(object: Manifest['object'], namespace: string | undefined): Manifest['object'] {
+  // Where it makes no sense it is taken away again, when it is known what the object is.
+  return namespace === undefined ? object : { ...object, metadata: { ...object.metadata, namespace } };
+}
+
+async function substitutions(context: GitopsContext, { spec, metadata }: Kept): Promise<Map<string, string>> {
+  const values = new Map<string, string>();
+  for (const { kind, name, optional } of spec.postBuild?.substituteFrom ?? []) {
+    const data = await dataOf(context, { kind, name, namespace: metadata.namespace ?? '' });
+    if (data === undefined && !optional)
+      throw new SourceNotReady(`There is no ${kind} ${name} with values to substitute.`);
+    for (const [key, value] of data ?? []) values.set(key, value);
+  }
+  for (const [key, value] of Object.entries(spec.postBuild?.substitute ?? {})) values.set(key, value);
+  return values;
+}
+
+async function dataOf(
+  { client }: GitopsContext,
+  { kind, name, namespace }: { kind: string; name: string; namespace: string },
+): Promise<Map<string, string> | undefined> {
+  if (kind === 'Secret') {
+    const secret = await unlessGone(client.get<Secret>(SECRETS, namespace, name));
+    return secret && new Map(Object.keys(secret.data ?? {}).map((key) => [key, secretText(secret, key)]));
+  }
+  const map = await unlessGone(
+    client.get<KubeObject & { data?: Record<string, string> }>(CONFIG_MAPS, namespace, name),
+  );
+  return map && new Map(Object.entries(map.data ?? {}));
+}
+
+/** What a HelmRelease says with the chart and the values that it names. */
+export async function releaseManifests(
+  { context, sources }: DesiredParts,
+  kept: Kept,
+  cluster: Cluster,
+): Promise<KeptManifests> {
+  const { spec, metadata } = kept;
+  const namespace = metadata.namespace ?? '';
+  const { source, name, version, valuesFiles } = chartOf(spec, sources, namespace);
+  const values = await valuesOf(context, kept);
+  const capabilities = await cluster.capabilities();
+  const target = spec.targetNamespace ?? namespace;
+  const release = {
+    name:
+      spec.releaseName ??
+      (spec.targetNamespace === undefined ? metadata.name! : `${spec.targetNamespace}-${metadata.name}`),
+    namespace: target,
+  };
+  const helm = {
+    release,
+    skipTests: true,
+    ...(spec.install?.crds === 'Skip' && { skipCrds: true }),
+    values: { files: values, ...(spec.values && { object: spec.values }) },
+    ...(valuesFiles && { valueFiles: valuesFiles }),
+  };
+  const finish = (manifests: Manifest[]): Manifest[] =>
+    manifests.map((item) => ({ ...item, object: withMetadata(item.object, spec.commonMetadata) }));
+  if (source.kind === 'GitRepository') {
+    const { commit, revision } = await sources.gitRevision(source);
+    return {
+      revision,
+      key: JSON.stringify([commit, spec, values]),
+      render: async () =>
+        finish(
+          (
+            await context.renderer.helm(await sources.tree(source, commit), {
+              path: name,
+              capabilities,
+              helm,
+            })
+          ).manifests,
+        ),
+    };
+  }
+  const chart = await sources.chart(source, { name, version });
+  return {
+    revision: chart.version,
+    key: JSON.stringify([chart, spec, values]),
+    render: async () =>
+      finish(
+        (
+          await context.renderer.packedChart(
+            await sources.fetchChart(chart.place),
+            helm,
+            capabilities,
+            async () => undefined,
+          )
+        ).manifests,
+      ),
+  };
+}
+
+function chartOf(
+  spec: Kept['spec'],
+  sources: FluxSources,
+  namespace: string,
+): {
+  source: ReturnType<FluxSources['find']>;
+  name: string;
+  version: string;
+  valuesFiles: string[] | undefined;
+} {
+  const find = (reference: SourceReference): ReturnType<FluxSources['find']> =>
+    sources.find(reference, namespace);
+  if (spec.chart !== undefined) {
+    const { chart, version = '*', sourceRef, valuesFiles } = spec.chart.spec;
+    return { source: find(sourceRef), name: chart.replace(/^\.\//, ''), version, valuesFiles };
+  }
+  if (spec.chartRef === undefined)
+    throw new RenderError('it names no chart: give spec.chart or spec.chartRef');
+  const source = find(spec.chartRef);
+  if (source.kind !== 'HelmChart') return { source, name: '', version: '', valuesFiles: undefined };
+  return {
+    source: find(source.spec.sourceRef!),
+    name: source.spec.chart ?? '',
+    version: source.spec.version ?? '*',
+    valuesFiles: undefined,
+  };
+}
+
+async function valuesOf(
+  context: GitopsContext,
+  { spec, metadata }: Kept,
+): Promise<{ name: string; text: string }[]> {
+  const files: { name: string; text: string }[] = [];
+  for (const { kind, name, valuesKey = 'values.yaml', targetPath, optional } of spec.valuesFrom ?? []) {
+    const text = (await dataOf(context, { kind, name, namespace: metadata.namespace ?? '' }))?.get(valuesKey);
+    if (text === undefined) {
+      if (optional) continue;
+      throw new SourceNotReady(`There is no ${kind} ${name} with values under ${valuesKey}.`);
+    }
+    if (targetPath === undefined) files.push({ name: `${kind} ${name}`, text });
+    else
+      files.push({
+        name: `${kind} ${name}`,
+        text: JSON.stringify(nested(targetPath.split('.'), readYaml(text, name))),
+      });
+  }
+  return files;
+}
+
+function nested(path: readonly string[], value: unknown): unknown {
+  return path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+}

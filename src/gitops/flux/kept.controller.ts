@@ -1,0 +1,463 @@
+import {
+  conditionOf,
+  Controller,
+  DONE,
+  hasFinalizer,
+  type Informer,
+  isApiError,
+  type KubeObject,
+  type Outcome,
+  parseKubeconfig,
+  type Request,
+  type ResourceRef,
+  type Secret,
+  SECRETS,
+  secretText,
+  unlessGone,
+  withCondition,
+  withFinalizer,
+  withoutFinalizer,
+} from '../../kube/index.ts';
+import { RenderError } from '../../render/index.ts';
+import { GitError, SourceProblem } from '../../scm/index.ts';
+import { removeObjects } from '../applications/deletion.ts';
+import { durationMs, projectOf, refusalOf } from '../applications/project.ts';
+import { type Cluster, ClusterDown } from '../clusters/cluster.ts';
+import type { Clusters } from '../clusters/clusters.ts';
+import type { GitopsContext } from '../context.ts';
+import { type Compared, compareAll } from '../engine/comparison.ts';
+import { type Desired, prepare } from '../engine/desired.ts';
+import { worse } from '../engine/health.ts';
+import { showKey } from '../engine/object-key.ts';
+import { fluxMark, ownerOf } from '../engine/owner.ts';
+import { advance, type SyncStep } from '../engine/sync.ts';
+import type { SyncTask } from '../engine/sync-tasks.ts';
+import { APP_PROJECTS, type AppProject, type HealthCode, IN_CLUSTER } from '../resources.ts';
+import {
+  type DesiredParts,
+  type KeptManifests,
+  kustomizationManifests,
+  releaseManifests,
+} from './desired.ts';
+import { GIT_REPOSITORIES, type InventoryEntry, type Kept, type SourceObject } from './resources.ts';
+import { SourceNotReady } from './sources.ts';
+
+const FINALIZER = 'finalizers.fluxcd.io';
+const INTERVAL_MS = 600_000;
+const RETRY_MS = 10_000;
+const WAIT_MS = 1_000;
+const BUSY_MS = 50;
+const BY_SOURCE = 'source';
+
+interface Report {
+  status: 'True' | 'False' | 'Unknown';
+  reason: string;
+  message: string;
+  revision?: string;
+  isApplied?: boolean;
+  entries?: InventoryEntry[];
+}
+
+/** Keeps what Kustomizations, or HelmReleases, say. Both are the same work on manifests that come from different places. */
+export class KeptController {
+  readonly #context: GitopsContext;
+  readonly #resource: ResourceRef;
+  readonly #clusters: Clusters;
+  readonly #parts: DesiredParts;
+  readonly #objects: Informer<Kept>;
+  readonly #projects: Informer<AppProject>;
+  readonly #controller: Controller;
+  readonly #prepared = new Map<string, { key: string; items: Promise<Desired[]> }>();
+  readonly #remote = new Map<string, { version: string; cluster: Cluster }>();
+
+  constructor(
+    context: GitopsContext,
+    resource: ResourceRef,
+    { clusters, parts }: { clusters: Clusters; parts: DesiredParts },
+  ) {
+    this.#context = context;
+    this.#resource = resource;
+    this.#clusters = clusters;
+    this.#parts = parts;
+    this.#objects = context.informers.for<Kept>(resource).addIndex(BY_SOURCE, ({ metadata, spec }) => {
+      const reference = spec.sourceRef ?? spec.chart?.spec.sourceRef ?? spec.chartRef;
+      return reference === undefined ? [] : [`${reference.kind}/${metadata.namespace}/${reference.name}`];
+    });
+    this.#projects = context.informers.for<AppProject>(APP_PROJECTS);
+    this.#controller = new Controller({
+      name: resource.plural,
+      log: context.log,
+      concurrency: 16,
+      reconcile: (request) => this.#reconcile(request),
+    })
+      .for(this.#objects)
+      .watches(context.informers.for<SourceObject>(GIT_REPOSITORIES), ({ metadata }) =>
+        this.#objects
+          .byIndex(BY_SOURCE, `GitRepository/${metadata.namespace}/${metadata.name}`)
+          .map(requestOf),
+      );
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    return this.#controller.run(signal);
+  }
+
+  observed(object: KubeObject): void {
+    const found = new RegExp(`^${this.#resource.group}/([^_]+)_(.+)$`).exec(ownerOf(object) ?? '');
+    if (found !== null) this.#controller.queue.add(`${found[1]}/${found[2]}`);
+  }
+
+  async #reconcile({ namespace, name }: Request): Promise<Outcome> {
+    if (this.#objects.get(namespace, name) === undefined) {
+      this.#prepared.delete(`${namespace}/${name}`);
+      return DONE;
+    }
+    const kept = await unlessGone(this.#context.client.get<Kept>(this.#resource, namespace, name));
+    if (kept === undefined) return DONE;
+    if (kept.metadata.deletionTimestamp !== undefined) return this.#remove(kept);
+    if (kept.spec.suspend) return DONE;
+    if (!hasFinalizer(kept, FINALIZER)) {
+      await this.#patch(kept, { metadata: { finalizers: withFinalizer(kept, FINALIZER) } });
+      return DONE;
+    }
+    const intervalMs = durationMs(kept.spec.interval ?? '') ?? INTERVAL_MS;
+    try {
+      const cluster = await this.#cluster(kept);
+      if (!cluster.enter()) return { result: 'requeueAfter', ms: BUSY_MS };
+      try {
+        return await this.#pass(kept, cluster, intervalMs);
+      } finally {
+        cluster.leave();
+      }
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (reason === undefined) throw error;
+      await this.#report(kept, { status: 'False', reason, message: (error as Error).message });
+      return {
+        result: 'requeueAfter',
+        ms: Math.min(intervalMs, durationMs(kept.spec.retryInterval ?? '') ?? RETRY_MS),
+      };
+    }
+  }
+
+  async #pass(kept: Kept, cluster: Cluster, intervalMs: number): Promise<Outcome> {
+    const blocked = this.#unready(kept);
+    if (blocked !== undefined) {
+      await this.#report(kept, { status: 'False', reason: 'DependencyNotReady', message: blocked });
+      return { result: 'requeueAfter', ms: WAIT_MS };
+    }
+    const isRelease = kept.kind === 'HelmRelease';
+    const manifests = await (isRelease ? releaseManifests : kustomizationManifests)(
+      this.#parts,
+      kept,
+      cluster,
+    );
+    const items = await this.#prepare(kept, manifests, cluster);
+    for (const { id, v } of kept.status?.inventory?.entries ?? []) await watchKind(cluster, id, v);
+    const owned = { owner: this.#ownerId(kept), cluster, rules: [] };
+    const compared = await compareAll(
+      items.filter(({ hooks }) => hooks.length === 0),
+      owned,
+    );
+    const step = await this.#sync(kept, { items, compared, cluster, revision: manifests.revision });
+    const entries = items
+      .filter(({ hooks }) => hooks.length === 0)
+      .map(({ key }) => ({ id: `${key.namespace}_${key.name}_${key.group}_${key.kind}`, v: key.version }));
+    const done = { revision: manifests.revision, entries };
+    if (step?.phase === 'Failed') {
+      await this.#report(kept, {
+        status: 'False',
+        reason: 'ReconciliationFailed',
+        message: step.message,
+        ...done,
+      });
+      return { result: 'requeueAfter', ms: durationMs(kept.spec.retryInterval ?? '') ?? RETRY_MS };
+    }
+    if (step?.phase === 'Running') {
+      await this.#report(kept, { status: 'Unknown', reason: 'Progressing', message: step.message, ...done });
+      return { result: 'requeueAfter', ms: WAIT_MS };
+    }
+    const health = this.#healthOf(
+      kept,
+      step === undefined
+        ? compared
+        : await compareAll(
+            items.filter(({ hooks }) => hooks.length === 0),
+            owned,
+          ),
+    );
+    if (health !== undefined) {
+      const isBad = health.code === 'Degraded';
+      await this.#report(kept, {
+        status: isBad ? 'False' : 'Unknown',
+        reason: isBad ? 'HealthCheckFailed' : 'Progressing',
+        message: health.message,
+        isApplied: true,
+        ...done,
+      });
+      return { result: 'requeueAfter', ms: WAIT_MS };
+    }
+    const message = isRelease
+      ? `Helm install succeeded for release with chart version ${manifests.revision}`
+      : `Applied revision: ${manifests.revision}`;
+    await this.#report(kept, {
+      status: 'True',
+      reason: isRelease ? 'InstallSucceeded' : 'ReconciliationSucceeded',
+      message,
+      isApplied: true,
+      ...done,
+    });
+    return { result: 'requeueAfter', ms: intervalMs };
+  }
+
+  /** Does what differs, and nothing where nothing does. */
+  async #sync(
+    kept: Kept,
+    {
+      items,
+      compared,
+      cluster,
+      revision,
+    }: { items: readonly Desired[]; compared: readonly Compared[]; cluster: Cluster; revision: string },
+  ): Promise<SyncStep | undefined> {
+    const { spec, metadata } = kept;
+    const isRelease = kept.kind === 'HelmRelease';
+    const isNew =
+      kept.status?.lastAppliedRevision !== revision || kept.status.observedGeneration !== metadata.generation;
+    const differing = compared.filter(
+      ({ sync, requiresPruning }) => sync === 'OutOfSync' && (!requiresPruning || isRelease || spec.prune),
+    );
+    const hooks = isNew ? items.filter((item) => item.hooks.length > 0) : [];
+    if (differing.length === 0 && hooks.length === 0) return undefined;
+    const tasks: SyncTask[] = [
+      ...differing.map(
+        (item): SyncTask =>
+          item.desired === undefined
+            ? { type: 'prune', phase: 'Sync', wave: 0, key: item.key, compared: item }
+            : { type: 'apply', phase: 'Sync', wave: 0, key: item.key, desired: item.desired, compared: item },
+      ),
+      ...hooks.flatMap((item) =>
+        item.hooks.map(
+          (hook): SyncTask => ({
+            type: 'hook',
+            phase: hook.phase,
+            wave: item.wave,
+            key: item.key,
+            desired: item,
+            hook,
+          }),
+        ),
+      ),
+    ];
+    const namespace = metadata.namespace ?? '';
+    const isShared = spec.kubeConfig === undefined;
+    const rules = projectOf(asApplication(kept), this.#projects);
+    return advance({
+      tasks,
+      results: [],
+      options: {
+        prune: true,
+        dryRun: false,
+        force: spec.force ?? false,
+        replace: false,
+        respectsIgnored: false,
+        pruneLast: false,
+        propagation: 'Background',
+      },
+      cluster,
+      rules: [],
+      id: `${namespace}-${metadata.name}-${revision}-${metadata.generation}`,
+      refusal: (key) => refusalOf(rules, key, { server: cluster.server, name: cluster.name, isShared }),
+    });
+  }
+
+  #prepare(kept: Kept, manifests: KeptManifests, cluster: Cluster): Promise<Desired[]> {
+    const { namespace = '', name = '' } = kept.metadata;
+    const place = `${namespace}/${name}`;
+    const known = this.#prepared.get(place);
+    if (known?.key === manifests.key) return known.items;
+    const owner = {
+      mark: fluxMark(this.#resource.group, namespace, name),
+      namespace: kept.spec.targetNamespace ?? namespace,
+    };
+    const items = manifests
+      .render()
+      .then((found) => prepare(found, owner, cluster))
+      .then((prepared) => prepared.items);
+    this.#prepared.set(place, { key: manifests.key, items });
+    items.catch(() => this.#prepared.delete(place));
+    return items;
+  }
+
+  #ownerId({ metadata }: Kept): string {
+    return `${this.#resource.group}/${metadata.namespace}_${metadata.name}`;
+  }
+
+  /** What it waits for, in a sentence. */
+  #unready({ spec, metadata }: Kept): string | undefined {
+    for (const { name, namespace = metadata.namespace ?? '' } of spec.dependsOn ?? []) {
+      const other = this.#objects.get(namespace, name);
+      if (other === undefined) return `The dependency '${namespace}/${name}' is not there.`;
+      const isReady =
+        conditionOf(other.status?.conditions, 'Ready')?.status === 'True' &&
+        other.status?.observedGeneration === other.metadata.generation;
+      if (!isReady) return `dependency '${namespace}/${name}' is not ready`;
+    }
+    return undefined;
+  }
+
+  #healthOf(
+    { spec, kind }: Kept,
+    compared: readonly Compared[],
+  ): { code: HealthCode; message: string } | undefined {
+    const checks = spec.healthChecks ?? [];
+    const all = spec.wait === true || kind === 'HelmRelease';
+    const looked = compared.filter(
+      ({ key, requiresPruning }) =>
+        !requiresPruning &&
+        (all ||
+          checks.some(
+            (check) =>
+              check.kind === key.kind &&
+              check.name === key.name &&
+              (check.namespace ?? key.namespace) === key.namespace,
+          )),
+    );
+    const code = looked.reduce<HealthCode>(
+      (health, item) => (item.health === undefined ? health : worse(health, item.health.status)),
+      'Healthy',
+    );
+    if (code === 'Healthy' || code === 'Suspended') return undefined;
+    const item = looked.find(({ health }) => health?.status === code);
+    return {
+      code,
+      message: `${item === undefined ? '' : showKey(item.key)} is ${code}${item?.health?.message ? `: ${item.health.message}` : ''}`,
+    };
+  }
+
+  async #cluster({ spec, metadata }: Kept): Promise<Cluster> {
+    const reference = spec.kubeConfig?.secretRef;
+    if (reference === undefined) return this.#clusters.own;
+    const secret = await unlessGone(
+      this.#context.client.get<Secret>(SECRETS, metadata.namespace ?? '', reference.name),
+    );
+    if (secret === undefined)
+      throw new SourceNotReady(`There is no Secret ${reference.name} with a kubeconfig.`);
+    const { uid = '', resourceVersion: version = '' } = secret.metadata;
+    const known = this.#remote.get(uid);
+    if (known?.version === version) return known.cluster;
+    await known?.cluster[Symbol.asyncDispose]();
+    const text = secretText(secret, reference.key ?? 'value') || secretText(secret, 'value.yaml');
+    // Its words come from somebody else: nothing of it is run, and no file of this machine is read for it.
+    const access = parseKubeconfig(text, {
+      path: `the kubeconfig of ${reference.name}`,
+      allowExec: false,
+      allowFiles: false,
+    });
+    const cluster = this.#clusters.openWith(access, reference.name);
+    this.#remote.set(uid, { version, cluster });
+    return cluster;
+  }
+
+  async #remove(kept: Kept): Promise<Outcome> {
+    if (!hasFinalizer(kept, FINALIZER)) return DONE;
+    if (kept.spec.prune || kept.kind === 'HelmRelease') {
+      try {
+        const cluster = await this.#cluster(kept);
+        for (const { id, v } of kept.status?.inventory?.entries ?? []) await watchKind(cluster, id, v);
+        const left = await removeObjects(cluster, this.#ownerId(kept), {
+          known: [],
+          propagation: 'Background',
+        });
+        if (left > 0) return { result: 'requeueAfter', ms: WAIT_MS };
+      } catch (error) {
+        if (error instanceof ClusterDown) return { result: 'requeueAfter', ms: RETRY_MS };
+        if (reasonOf(error) === undefined) throw error;
+      }
+    }
+    await this.#patch(kept, { metadata: { finalizers: withoutFinalizer(kept, FINALIZER) } });
+    return DONE;
+  }
+
+  async #report(
+    kept: Kept,
+    { status: is, reason, message, revision, isApplied, entries }: Report,
+  ): Promise<void> {
+    const { generation = 1 } = kept.metadata;
+    const status = {
+      observedGeneration: generation,
+      conditions: withCondition(
+        kept.status?.conditions,
+        { type: 'Ready', status: is, reason, message, observedGeneration: generation },
+        this.#context.now(),
+      ),
+      ...(revision !== undefined && { lastAttemptedRevision: revision }),
+      ...(isApplied && { lastAppliedRevision: revision }),
+      // What was there before stays known until it is gone.
+      ...(entries !== undefined && {
+        inventory: { entries: isApplied ? entries : joined(entries, kept.status?.inventory?.entries ?? []) },
+      }),
+    };
+    if (JSON.stringify({ ...kept.status, ...status }) === JSON.stringify(kept.status)) return;
+    await this.#patch(kept, { status }, 'status');
+  }
+
+  async #patch({ metadata }: Kept, patch: object, subresource?: string): Promise<void> {
+    const { namespace = '', name = '' } = metadata;
+    await unlessGone(
+      this.#context.client.patch(
+        this.#resource,
+        { namespace, name },
+        'merge',
+        patch,
+        subresource === undefined ? {} : { subresource },
+      ),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#remote.values()].map(({ cluster }) => cluster[Symbol.asyncDispose]()));
+  }
+}
+
+function joined(a: readonly InventoryEntry[], b: readonly InventoryEntry[]): InventoryEntry[] {
+  const known = new Set(a.map(({ id }) => id));
+  return [...a, ...b.filter(({ id }) => !known.has(id))];
+}
+
+async function watchKind(cluster: Cluster, id: string, version: string): Promise<void> {
+  const [, , group = '', kind = ''] = id.split('_');
+  const resource = await cluster.resourceOf({ group, version, kind });
+  if (resource !== undefined) await cluster.live(resource);
+}
+
+/** The rules of projects are made for applications: this is one, as far as they look. */
+function asApplication(kept: Kept): Parameters<typeof projectOf>[0] {
+  return {
+    apiVersion: kept.apiVersion,
+    kind: kept.kind,
+    metadata: kept.metadata,
+    spec: {
+      project: 'default',
+      destination: {
+        server: IN_CLUSTER,
+        namespace: kept.spec.targetNamespace ?? kept.metadata.namespace ?? '',
+      },
+    },
+  };
+}
+
+function requestOf({ metadata }: KubeObject): Request {
+  return { namespace: metadata.namespace ?? '', name: metadata.name ?? '' };
+}
+
+/** Why it is not ready, for what its owner can mend. */
+function reasonOf(error: unknown): string | undefined {
+  if (error instanceof SourceNotReady || error instanceof SourceProblem || error instanceof GitError)
+    return 'ArtifactFailed';
+  if (error instanceof RenderError) return 'BuildFailed';
+  if (error instanceof ClusterDown) return 'ClusterUnreachable';
+  return isApiError(error, 'Forbidden') || (error as Error).name === 'KubeconfigError'
+    ? 'ReconciliationFailed'
+    : undefined;
+}

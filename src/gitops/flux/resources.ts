@@ -1,0 +1,105 @@
+import type { Condition, KubeObject, ResourceRef } from '../../kube/index.ts';
+import { FLUX_GROUP, FLUX_HELM_GROUP } from '../engine/owner.ts';
+
+export const SOURCE_GROUP = 'source.toolkit.fluxcd.io';
+
+function kind(group: string, version: string, plural: string): ResourceRef {
+  return { group, version, plural, namespaced: true };
+}
+
+export const GIT_REPOSITORIES = kind(SOURCE_GROUP, 'v1', 'gitrepositories');
+export const HELM_REPOSITORIES = kind(SOURCE_GROUP, 'v1', 'helmrepositories');
+export const HELM_CHARTS = kind(SOURCE_GROUP, 'v1', 'helmcharts');
+export const OCI_REPOSITORIES = kind(SOURCE_GROUP, 'v1', 'ocirepositories');
+export const KUSTOMIZATIONS = kind(FLUX_GROUP, 'v1', 'kustomizations');
+export const HELM_RELEASES = kind(FLUX_HELM_GROUP, 'v2', 'helmreleases');
+
+export interface SourceReference {
+  kind: string;
+  name: string;
+  namespace?: string;
+}
+
+export interface SourceObject extends KubeObject {
+  spec: {
+    url?: string;
+    interval?: string;
+    suspend?: boolean;
+    secretRef?: { name: string };
+    ref?: { branch?: string; tag?: string; semver?: string; name?: string; commit?: string; digest?: string };
+    /** Of a HelmChart. */
+    chart?: string;
+    version?: string;
+    sourceRef?: SourceReference;
+  };
+  status?: {
+    observedGeneration?: number;
+    conditions?: Condition[];
+    artifact?: { revision: string; lastUpdateTime: string };
+  };
+}
+
+export interface InventoryEntry {
+  /** namespace_name_group_kind */
+  id: string;
+  v: string;
+}
+
+/** What Kustomizations and HelmReleases have in common. */
+export interface Kept extends KubeObject {
+  spec: {
+    interval?: string;
+    retryInterval?: string;
+    timeout?: string;
+    suspend?: boolean;
+    dependsOn?: { name: string; namespace?: string }[];
+    targetNamespace?: string;
+    kubeConfig?: { secretRef?: { name: string; key?: string } };
+    serviceAccountName?: string;
+    // Of a Kustomization.
+    sourceRef?: SourceReference;
+    path?: string;
+    prune?: boolean;
+    wait?: boolean;
+    force?: boolean;
+    healthChecks?: { apiVersion?: string; kind: string; name: string; namespace?: string }[];
+    namePrefix?: string;
+    nameSuffix?: string;
+    patches?: object[];
+    images?: { name: string; newName?: string; newTag?: string; digest?: string }[];
+    components?: string[];
+    commonMetadata?: { labels?: Record<string, string>; annotations?: Record<string, string> };
+    postBuild?: {
+      substitute?: Record<string, string>;
+      substituteFrom?: { kind: 'ConfigMap' | 'Secret'; name: string; optional?: boolean }[];
+    };
+    decryption?: object;
+    // Of a HelmRelease.
+    chart?: { spec: { chart: string; version?: string; sourceRef: SourceReference; valuesFiles?: string[] } };
+    chartRef?: SourceReference;
+    releaseName?: string;
+    values?: object;
+    valuesFrom?: {
+      kind: 'ConfigMap' | 'Secret';
+      name: string;
+      valuesKey?: string;
+      targetPath?: string;
+      optional?: boolean;
+    }[];
+    install?: { crds?: string; createNamespace?: boolean };
+  };
+  status?: {
+    observedGeneration?: number;
+    conditions?: Condition[];
+    lastAppliedRevision?: string;
+    lastAttemptedRevision?: string;
+    inventory?: { entries: InventoryEntry[] };
+    history?: {
+      chartVersion?: string;
+      firstDeployed?: string;
+      status?: string;
+      name?: string;
+      version?: number;
+    }[];
+  };
+}

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Dispatch } from './dispatch.ts';
+import { GitopsRepo } from './gitops-repo.ts';
+import { eventually } from './pods.ts';
+
+const configMap = (name: string, value: string): string =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {value: "${value}"}\n`;
+
+describe('the kinds of Flux', () => {
+  let dispatch: Dispatch;
+  let repo: GitopsRepo;
+
+  before(async () => {
+    dispatch = await Dispatch.make();
+    await dispatch.up();
+    repo = await GitopsRepo.create(dispatch, 'fleet');
+    repo.push({ 'README.md': 'fleet' });
+    await dispatch.apply(`apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: fleet, namespace: default}
+spec: {url: "${repo.url}", interval: 10m, ref: {branch: main}}
+`);
+  });
+  after(() => dispatch[Symbol.asyncDispose]());
+
+  const kustomization = (name: string, more: string): Promise<void> =>
+    dispatch.apply(`apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: ${name}, namespace: default}
+spec:
+  interval: 10m
+  sourceRef: {kind: GitRepository, name: fleet}
+  prune: true
+${more}
+`);
+  const valueIn = (name: string, namespace = 'default'): Promise<string> =>
+    dispatch
+      .kubectl('-n', namespace, 'get', 'cm', name, '-o', 'jsonpath={.data.value}')
+      .then(({ stdout }) => stdout);
+  const ready = (kind: string, name: string): Promise<string> =>
+    dispatch.ok(
+      'get',
+      kind,
+      name,
+      '-o',
+      'jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.conditions[?(@.type=="Ready")].message}',
+    );
+
+  test('a Kustomization is kept, pruned and put back; pushes are taken up at once', async () => {
+    repo.push({ 'apps/a.yaml': configMap('a', '1'), 'apps/deep/b.yaml': configMap('b', '1') });
+    await kustomization('apps', '  path: ./apps');
+    await eventually(async () =>
+      assert.match(await ready('ks', 'apps'), /^True Applied revision: main@sha1:[0-9a-f]{40}$/),
+    );
+    assert.deepEqual([await valueIn('a'), await valueIn('b')], ['1', '1']);
+    assert.match(await ready('gitrepo', 'fleet'), /^True stored artifact for revision 'main@sha1:/);
+    repo.push({ 'apps/a.yaml': configMap('a', '2'), 'apps/deep/b.yaml': undefined });
+    await eventually(
+      async () => assert.deepEqual([await valueIn('a'), await valueIn('b')], ['2', '']),
+      5_000,
+    );
+    await dispatch.ok('patch', 'cm', 'a', '--type=merge', '-p', '{"data":{"value":"drift"}}');
+    await eventually(async () => assert.equal(await valueIn('a'), '2'), 5_000);
+    const inventory = await dispatch.ok(
+      'get',
+      'ks',
+      'apps',
+      '-o',
+      'jsonpath={.status.inventory.entries[*].id}',
+    );
+    assert.equal(inventory, 'default_a__ConfigMap');
+    await dispatch.ok('patch', 'ks', 'apps', '--type=merge', '-p', '{"spec":{"suspend":true}}');
+    repo.push({ 'apps/a.yaml': configMap('a', '3') });
+    await kustomization('other', '  path: ./apps\n  targetNamespace: kube-public');
+    await eventually(async () => assert.equal(await valueIn('a', 'kube-public'), '3'));
+    assert.equal(await valueIn('a'), '2');
+    await dispatch.ok('delete', 'ks', 'other');
+    assert.equal(await valueIn('a', 'kube-public'), '');
+  });
+
+  test('values are substituted, dependencies waited for, and problems told', async () => {
+    repo.push({
+      'base/a.yaml': configMap('base', '1'),
+      'later/a.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: later}\ndata: {value: "\${region:=nowhere}-\${tier}-$\${kept}"}\n`,
+      'broken/a.yaml': 'kind: Nothing\n',
+    });
+    await dispatch.apply('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: vars}\ndata: {tier: gold}\n');
+    await kustomization(
+      'later',
+      '  path: ./later\n  dependsOn: [{name: base}]\n  postBuild: {substitute: {tier: silver}, substituteFrom: [{kind: ConfigMap, name: vars}]}',
+    );
+    await eventually(async () =>
+      assert.match(await ready('ks', 'later'), /^False The dependency 'default\/base' is not there/),
+    );
+    await kustomization('base', '  path: ./base');
+    await eventually(async () => assert.equal(await valueIn('later'), `nowhere-silver-\${kept}`));
+    await kustomization('broken', '  path: ./broken');
+    await eventually(async () =>
+      assert.match(await ready('ks', 'broken'), /^False broken\/a.yaml holds an object without apiVersion/),
+    );
+    await kustomization('missing', '  path: ./apps\n  sourceRef: {kind: GitRepository, name: nope}');
+    await eventually(async () =>
+      assert.match(await ready('ks', 'missing'), /^False There is no GitRepository default\/nope/),
+    );
+    await dispatch.apply(
+      'apiVersion: v1\nkind: Secret\nmetadata: {name: files}\nstringData: {value: "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}], clusters: [{name: c, cluster: {server: \'https://127.0.0.1:1\', certificate-authority: /etc/hostname}}], users: [{name: u, user: {exec: {command: touch}}}]}"}\n',
+    );
+    await kustomization('files', '  path: ./base\n  kubeConfig: {secretRef: {name: files}}');
+    await eventually(async () =>
+      assert.match(
+        await ready('ks', 'files'),
+        /^False .*names a file of this machine \(certificate-authority\)/,
+      ),
+    );
+  });
+
+  test('a HelmRelease of a chart in Git is kept with its values', async () => {
+    repo.push({
+      'charts/c/Chart.yaml': 'apiVersion: v2\nname: c\nversion: 0.2.0\n',
+      'charts/c/values.yaml': 'a: default\nb: default\n',
+      'charts/c/templates/a.yaml':
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "{{ .Release.Name }}"}\ndata: {value: "{{ .Values.a }} {{ .Values.b }} {{ .Values.c.d }}"}\n',
+    });
+    await dispatch.apply(
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: vals}\ndata: {values.yaml: "a: from map", one: "42"}\n',
+    );
+    await dispatch.apply(`apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: rel, namespace: default}
+spec:
+  interval: 10m
+  chart: {spec: {chart: charts/c, sourceRef: {kind: GitRepository, name: fleet}}}
+  valuesFrom: [{kind: ConfigMap, name: vals}, {kind: ConfigMap, name: vals, valuesKey: one, targetPath: c.d}]
+  values: {b: inline}
+`);
+    await eventually(async () => assert.match(await ready('hr', 'rel'), /^True Helm install succeeded/));
+    assert.equal(await valueIn('rel'), 'from map inline 42');
+    await dispatch.ok('delete', 'hr', 'rel');
+    assert.equal(await valueIn('rel'), '');
+  });
+});
