@@ -2,7 +2,9 @@ import { benchApiServer } from './apiserver/bench.ts';
 import { benchBuild } from './build/bench.ts';
 import { benchCi } from './ci/bench.ts';
 import { benchGateway } from './gateway/bench.ts';
+import { benchGitops } from './gitops/bench.ts';
 import { benchPods } from './pods/bench.ts';
+import { benchRender } from './render/bench.ts';
 
 /** `npm run bench -- NAME [ROW…] [--json]`: prints the measures of one room. */
 const BENCHES: Record<string, (rows: readonly string[]) => Promise<Row[]>> = {
@@ -10,7 +12,9 @@ const BENCHES: Record<string, (rows: readonly string[]) => Promise<Row[]>> = {
   build: benchBuild,
   ci: benchCi,
   gateway: benchGateway,
+  gitops: benchGitops,
   pods: benchPods,
+  render: benchRender,
 };
 
 export interface Row {

@@ -9,6 +9,15 @@ export interface TreeLimits {
   depth: number;
 }
 
+interface Found {
+  path: string;
+  place: string;
+  isLink: boolean;
+}
+
+/** Files that are read at the same time. */
+const BATCH = 32;
+
 const LIMITS: TreeLimits = {
   files: 20_000,
   fileBytes: 16 * 1024 * 1024,
@@ -20,6 +29,8 @@ const LIMITS: TreeLimits = {
 export class SourceTree {
   readonly root: string;
   readonly #limits: TreeLimits;
+  /** Where it really is: it does not move. */
+  #real: Promise<string> | undefined;
 
   constructor(root: string, limits: Partial<TreeLimits> = {}) {
     this.root = root;
@@ -48,9 +59,9 @@ export class SourceTree {
 
   /** Paths of the files below a directory, in their order. Links to directories are not followed. */
   async files(dir: string, { recurse = true } = {}): Promise<string[]> {
-    const found: string[] = [];
+    const found: Found[] = [];
     await this.#walk(normal(dir), recurse, 0, found);
-    return found.sort();
+    return found.map(({ path }) => path).sort();
   }
 
   /** Everything below a directory, by its path from there. */
@@ -59,22 +70,38 @@ export class SourceTree {
     ignores: (path: string) => boolean = () => false,
   ): Promise<Map<string, Buffer>> {
     const base = normal(dir);
+    const found: Found[] = [];
+    await this.#walk(base, true, 0, found);
+    const wanted = found
+      .map((item) => ({ ...item, name: base === '' ? item.path : item.path.slice(base.length + 1) }))
+      .filter(({ name }) => !ignores(name))
+      .sort((a, b) => (a.path < b.path ? -1 : 1));
     const contents = new Map<string, Buffer>();
     let total = 0;
-    for (const path of await this.files(base)) {
-      const name = base === '' ? path : path.slice(base.length + 1);
-      if (ignores(name)) continue;
-      const bytes = await this.read(path);
-      if (bytes === undefined) continue;
-      total += bytes.length;
-      if (total > this.#limits.totalBytes)
-        throw new RenderError(`the files below ${base || '.'} are too large together`);
-      contents.set(name, bytes);
+    for (let at = 0; at < wanted.length; at += BATCH) {
+      const batch = wanted.slice(at, at + BATCH);
+      const read = await Promise.all(batch.map((item) => this.#readFound(item)));
+      for (const [index, bytes] of read.entries()) {
+        if (bytes === undefined) continue;
+        total += bytes.length;
+        if (total > this.#limits.totalBytes)
+          throw new RenderError(`the files below ${base || '.'} are too large together`);
+        contents.set(batch[index]!.name, bytes);
+      }
     }
     return contents;
   }
 
-  async #walk(dir: string, recurse: boolean, depth: number, found: string[]): Promise<void> {
+  /** What is no link lies where it was found: nothing has to be followed. */
+  async #readFound({ path, place, isLink }: Found): Promise<Buffer | undefined> {
+    if (isLink) return this.read(path);
+    const bytes = await readFile(place);
+    if (bytes.length > this.#limits.fileBytes)
+      throw new RenderError(`${path} is larger than ${this.#limits.fileBytes / 1024 / 1024} MiB`);
+    return bytes;
+  }
+
+  async #walk(dir: string, recurse: boolean, depth: number, found: Found[]): Promise<void> {
     if (depth > this.#limits.depth)
       throw new RenderError(`the directories below ${dir} are nested too deeply`);
     const place = await this.#inside(dir);
@@ -87,7 +114,7 @@ export class SourceTree {
       }
       if (entry.isSymbolicLink() && !(await this.#isFileLink(path))) continue;
       if (!entry.isFile() && !entry.isSymbolicLink()) continue;
-      found.push(path);
+      found.push({ path, place: join(place, entry.name), isLink: entry.isSymbolicLink() });
       if (found.length > this.#limits.files)
         throw new RenderError(`there are more than ${this.#limits.files} files`);
     }
@@ -101,7 +128,8 @@ export class SourceTree {
   /** Where a path really leads. Throws where that is outside. */
   async #inside(path: string): Promise<string | undefined> {
     const relative = normal(path);
-    const root = await realpath(this.root);
+    this.#real ??= realpath(this.root);
+    const root = await this.#real;
     const place = join(root, relative);
     try {
       const real = await realpath(place);
