@@ -1,7 +1,8 @@
 import type { KubeObject } from '../kube/index.ts';
-import { forgeName } from '../scm/index.ts';
+import { forgeName, type ScmEvent } from '../scm/index.ts';
 import { type AdoptParts, type Adoption, adoptChanges, revertTo } from './applications/adopt.ts';
 import { GitopsRepositoryController } from './applications/gitops-repository.controller.ts';
+import { Planner } from './applications/plan.ts';
 import { HookController } from './applications/hook.controller.ts';
 import { type Application, sourcesOf } from './resources.ts';
 import { ApplicationController } from './applications/application.controller.ts';
@@ -19,6 +20,7 @@ export class Gitops implements AsyncDisposable {
   readonly repositories: Repositories;
   readonly hooks: HookController;
   readonly #flux: Flux;
+  readonly #planner: Planner;
   readonly #source: ManifestSource;
   readonly #short: GitopsRepositoryController;
 
@@ -40,11 +42,17 @@ export class Gitops implements AsyncDisposable {
     const { clusters, repositories } = this;
     this.#flux = new Flux(context, { clusters, repositories, credentials });
     this.#short = new GitopsRepositoryController(context);
+    this.#planner = new Planner({
+      reconciler: this.applications.reconciler,
+      credentials,
+      publicUrl: context.publicUrl,
+      log: context.log,
+    });
     this.hooks = new HookController({
       context,
       credentials,
-      happened: (app) => {
-        for (const { repoURL } of sourcesOf(app)) this.pushed(repoURL);
+      happened: (app, event) => {
+        for (const { repoURL } of sourcesOf(app)) this.happened(repoURL, event);
       },
     });
   }
@@ -55,6 +63,12 @@ export class Gitops implements AsyncDisposable {
     this.repositories.forget(local === undefined ? url : this.#context.forge.pathOf(local));
     this.applications.refresh(url);
     this.#flux.refresh(url);
+  }
+
+  /** What its provider tells of a repository. */
+  happened(url: string, event: ScmEvent): void {
+    if (event.type === 'pull_request') void this.#planner.plan(this.applications.of(url), event);
+    else if (event.type === 'push' || event.type === 'tag') this.pushed(url);
   }
 
   /** Proposes what was changed by hand to the repository of an application. */

@@ -130,7 +130,10 @@ export class Delivery implements AsyncDisposable {
     this.#changes = new ChangeRequestController({
       ...shared,
       forge: this.forge,
-      happened: this.#sink.changed,
+      happened: async (repository, event, id) => {
+        await this.#sink.changed(repository, event, id);
+        this.gitops.happened(`${WEB_URL}/dispatch/git/${repository.owner}/${repository.name}.git`, event);
+      },
       pushed: (repository) => this.pushed(repository),
     });
     this.gitops = new Gitops({

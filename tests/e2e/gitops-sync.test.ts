@@ -142,6 +142,44 @@ describe('applications on a second cluster', () => {
     await eventually(async () => assert.equal(await valueIn('a', 'adopt'), 'by hand'));
   });
 
+  test('a change request is told what it would change, and does not wait for anybody else', async () => {
+    await there.ok('create', 'namespace', 'plan');
+    const secret = (value: string): string =>
+      `apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: ${value}}\n`;
+    repo.push({
+      'plan/a.yaml': configMap('a', '1'),
+      'plan/b.yaml': configMap('b', '1'),
+      'plan/s.yaml': secret('hidden-1'),
+    });
+    await create('plan', 'plan');
+    await untilApplication(here, 'plan', (app) =>
+      assert.equal(app.status?.sync?.status, 'Synced', conditions(app)),
+    );
+    repo.git('checkout', '--quiet', '-b', 'proposal');
+    repo.push(
+      {
+        'plan/a.yaml': configMap('a', '2'),
+        'plan/b.yaml': undefined,
+        'plan/c.yaml': configMap('c', '1'),
+        'plan/s.yaml': secret('hidden-2'),
+      },
+      'proposal',
+    );
+    repo.git('checkout', '--quiet', 'main');
+    const created = await here.run('change', 'create', '--repository', 'deploy', '--source', 'proposal');
+    const name = /changerequest.dispatch.dev\/(\S+)/.exec(created.stdout)?.[1] ?? '';
+    const shown = await eventually(async () => {
+      const { stdout } = await here.run('change', 'show', name);
+      assert.match(stdout, /dispatch\/plan\/plan: success 1 created, 2 changed, 1 deleted/);
+      assert.match(stdout, /~ ConfigMap plan\/a {2}\(plan\/a.yaml\)\n {4}data.value: 1 → 2/);
+      return stdout;
+    });
+    assert.match(shown, /\+ ConfigMap plan\/c[\s\S]*- ConfigMap plan\/b/);
+    assert.doesNotMatch(shown, /hidden|aGlkZGVu/);
+    assert.equal(await valueIn('a', 'plan'), '1');
+    assert.equal((await here.run('change', 'close', name)).code, 0);
+  });
+
   test('waves and hooks run in their order, and a failing hook stops what follows', async () => {
     await there.ok('create', 'namespace', 'waves');
     const wave = (name: string, at: number): string =>

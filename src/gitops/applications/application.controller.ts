@@ -84,9 +84,14 @@ export class ApplicationController {
     for (const other of this.#claims.others(owner ?? '', key)) this.#wake(other);
   }
 
+  /** The applications of a repository, at any address by which it is reached. */
+  of(url: string): Application[] {
+    return this.#applications.byIndex(BY_REPOSITORY, repositoryKey(this.#context, url));
+  }
+
   /** Something was pushed to a repository: whoever uses it looks at it at once. */
   refresh(url: string): void {
-    for (const app of this.#applications.byIndex(BY_REPOSITORY, repositoryKey(this.#context, url)))
+    for (const app of this.of(url))
       this.#controller.queue.add(`${app.metadata.namespace}/${app.metadata.name}`);
   }
 

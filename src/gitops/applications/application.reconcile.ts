@@ -86,6 +86,7 @@ export class ApplicationReconciler {
 
   forget(owner: string): void {
     this.#rendered.delete(owner);
+    this.#rendered.delete(`${owner}@`);
     this.#healed.delete(owner);
     for (const other of this.#parts.claims.set(owner, [])) this.#parts.wake(other);
   }
@@ -205,7 +206,8 @@ export class ApplicationReconciler {
       rules.name,
       isShared,
     ]);
-    const place = revisions === undefined ? owner : `${owner}@${revisions.join()}`;
+    // Of what was named, the last is remembered: a synchronisation asks for the same again and again.
+    const place = revisions === undefined ? owner : `${owner}@`;
     const known = this.#rendered.get(place);
     if (known?.key === key) return known.wanted;
     const wanted = this.#render(app, commits, cluster);
