@@ -12,9 +12,11 @@ import { registerKubectl } from './commands/kubectl.ts';
 import { registerLogin, registerServiceAccount } from './commands/login.ts';
 import { registerNode } from './commands/node.ts';
 import { registerStatus } from './commands/status.ts';
+import { registerTrace } from './commands/trace.ts';
 import { registerUp } from './commands/up.ts';
 import { registerUpdateGitopsRepo } from './commands/update-gitops-repo.ts';
 import { registerVersion } from './commands/version.ts';
+import { registerWhy } from './commands/why.ts';
 import type { Environment } from './environment.ts';
 
 /** The `dispatch` command with everything below it. Nothing runs until it is parsed. */
@@ -45,6 +47,8 @@ export function createProgram(environment: Environment): Command {
     registerChange,
     registerGitops,
     registerUpdateGitopsRepo,
+    registerTrace,
+    registerWhy,
     registerServiceAccount,
     registerLogin,
     registerImage,

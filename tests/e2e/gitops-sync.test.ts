@@ -73,6 +73,42 @@ describe('applications on a second cluster', () => {
     );
   });
 
+  test('a rotated token works, and the one before is worth nothing', async () => {
+    const config = async (): Promise<{ bearerToken: string }> => {
+      const text = await here.ok(
+        'get',
+        'secret',
+        '-l',
+        'argocd.argoproj.io/secret-type=cluster',
+        '-o',
+        'jsonpath={.items[0].data.config}',
+      );
+      return JSON.parse(Buffer.from(text, 'base64').toString()) as { bearerToken: string };
+    };
+    const ask = async (token: string): Promise<number> => {
+      const { code } = await there.pipe(
+        '',
+        'kubectl',
+        '--kubeconfig',
+        '/dev/null',
+        '--server',
+        server,
+        '--insecure-skip-tls-verify',
+        '--token',
+        token,
+        'get',
+        'nodes',
+      );
+      return code;
+    };
+    const before = (await config()).bearerToken;
+    assert.equal(await ask(before), 0);
+    const rotated = await here.run('gitops', 'cluster', 'rotate', 'there');
+    assert.equal(rotated.code, 0, rotated.stderr);
+    assert.notEqual(await ask(before), 0);
+    assert.equal(await ask((await config()).bearerToken), 0);
+  });
+
   test('objects come, change, go, and are put back', async () => {
     await there.ok('create', 'namespace', 'one');
     repo.push({ 'one/a.yaml': configMap('a', '1'), 'one/b.yaml': configMap('b', '1') });

@@ -34,6 +34,29 @@ test(
     const shown = (await dispatch.run('gitops', 'app', 'get', 'hello-world')).stdout;
     assert.match(shown, /Deployment +default +hello-world +Synced +Healthy[\s\S]*└ ReplicaSet[\s\S]*└ Pod/);
 
+    // The way back: from what runs to the commit that it was made of.
+    const traced = (await dispatch.run('trace', 'hello-world')).stdout;
+    assert.match(
+      traced,
+      /^commit [0-9a-f]{40}\n└ run hello-world-1\S* {2}Succeeded[\s\S]*task build {2}Succeeded {2}→ sha256:[0-9a-f]{64}\n[\s\S]*└ change request hello-world-gitops-1 {2}Merged by \S+[\s\S]*GitOps commit [0-9a-f]{40}\n└ application hello-world on https:\/\/kubernetes.default.svc {2}Synced, Healthy, deployed \S+ ago by itself\n {2}└ pod default\/hello-world-\S+ {2}Healthy/,
+    );
+    assert.equal(
+      (await dispatch.run('trace', traced.slice(7, 19))).stdout.split('\n')[0],
+      traced.split('\n')[0],
+    );
+    assert.match((await dispatch.run('trace', 'nothing')).stderr, /Nothing is known of nothing/);
+    assert.equal(
+      (await dispatch.run('why', 'app/hello-world')).stdout,
+      'Application/hello-world: it waits for nothing\n',
+    );
+    await dispatch.ok('run', 'stuck', '--image=registry.dispatch.local/default/nope:1');
+    await eventually(async () =>
+      assert.match(
+        (await dispatch.run('why', 'pod/stuck')).stdout,
+        /stuck waits: (ErrImagePull|ImagePullBackOff)/,
+      ),
+    );
+
     const dir = join(dispatch.home, 'hello');
     assert.equal((await dispatch.run('git', 'clone', 'hello-world', dir)).code, 0);
     const file = join(dir, 'greeting.js');

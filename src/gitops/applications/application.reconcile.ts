@@ -1,4 +1,4 @@
-import { isApiError, type KubeObject, type Outcome, timestamp, unlessGone } from '../../kube/index.ts';
+import { DONE, isApiError, type KubeObject, type Outcome, timestamp, unlessGone } from '../../kube/index.ts';
 import { type Manifest, RenderError } from '../../render/index.ts';
 import { GitError, SourceProblem } from '../../scm/index.ts';
 import { type Cluster, ClusterDown } from '../clusters/cluster.ts';
@@ -71,7 +71,6 @@ export class ApplicationProblem extends Error {
   }
 }
 
-const BUSY_MS = 100;
 const DOWN_MS = 5_000;
 
 /** Brings one application forward by one pass. */
@@ -95,7 +94,8 @@ export class ApplicationReconciler {
     const { context } = this.#parts;
     try {
       const found = this.find(app);
-      if (!found.cluster.enter()) return { result: 'requeueAfter', ms: BUSY_MS };
+      const owner = ownerOf(app);
+      if (!found.cluster.enter(owner, () => this.#parts.wake(owner))) return DONE;
       try {
         return await this.#pass(app, found);
       } finally {

@@ -59,6 +59,7 @@ export class Cluster implements AsyncDisposable {
   readonly #verified = new Map<string, string>();
   #down: { since: number; message: string } | undefined;
   #inFlight = 0;
+  readonly #entering = new Map<string, () => void>();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -76,15 +77,26 @@ export class Cluster implements AsyncDisposable {
     this.#listeners.add(listener);
   }
 
-  /** Takes part in the work on this cluster; false where enough others do. */
-  enter(): boolean {
-    if (this.#inFlight >= MAX_IN_FLIGHT) return false;
+  /**
+   * Takes part in the work on this cluster. Where enough others do, it is false, and `onFree` is called when one of
+   * them has left: whoever waits costs nothing meanwhile.
+   */
+  enter(key: string, onFree: () => void): boolean {
+    if (this.#inFlight >= MAX_IN_FLIGHT && this.#options.informers === undefined) {
+      this.#entering.set(key, onFree);
+      return false;
+    }
+    this.#entering.delete(key);
     this.#inFlight += 1;
     return true;
   }
 
   leave(): void {
     this.#inFlight -= 1;
+    const [next] = this.#entering;
+    if (next === undefined) return;
+    this.#entering.delete(next[0]);
+    next[1]();
   }
 
   /** Where the objects of a kind are. Undefined where the cluster does not know it. */

@@ -16,7 +16,7 @@ export function rulesFor(rules: readonly IgnoreRule[], key: ObjectKey): IgnoreRu
 
 /** Words of rules may have "*" in them. */
 export function matches(pattern: string, text: string): boolean {
-  if (pattern === text) return true;
+  if (pattern === text || pattern === '*') return true;
   if (!/[*?]/.test(pattern)) return false;
   const source = pattern
     .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')

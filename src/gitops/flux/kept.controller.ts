@@ -46,7 +46,6 @@ const FINALIZER = 'finalizers.fluxcd.io';
 const INTERVAL_MS = 600_000;
 const RETRY_MS = 10_000;
 const WAIT_MS = 1_000;
-const BUSY_MS = 50;
 const BY_SOURCE = 'source';
 
 interface Report {
@@ -123,7 +122,8 @@ export class KeptController {
     const intervalMs = durationMs(kept.spec.interval ?? '') ?? INTERVAL_MS;
     try {
       const cluster = await this.#cluster(kept);
-      if (!cluster.enter()) return { result: 'requeueAfter', ms: BUSY_MS };
+      const key = `${this.#resource.plural}/${namespace}/${name}`;
+      if (!cluster.enter(key, () => this.#controller.queue.add(`${namespace}/${name}`))) return DONE;
       try {
         return await this.#pass(kept, cluster, intervalMs);
       } finally {
