@@ -37,7 +37,7 @@ suite('Dispatchfiles', () => {
 
   test('the same pipeline in every language renders to the same', async () => {
     const wanted = await render(example('Dispatchfile.yaml'));
-    assert.deepEqual(Object.keys(wanted.task), ['test', 'build']);
+    assert.deepEqual(Object.keys(wanted.task), ['test', 'build', 'deploy']);
     for (const name of ['Dispatchfile', 'Dispatchfile.star', 'Dispatchfile.json'])
       assert.deepEqual(await render(example(name)), wanted, name);
   });

@@ -39,3 +39,4 @@ export {
 } from './source.ts';
 export { answerDelivery, type DeliveryPlace, readBody } from './delivery.ts';
 export { ensureHook } from './webhooks.ts';
+export { certificateFor, TLS_CERTIFICATES } from './certificates.ts';

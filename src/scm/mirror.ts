@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Git, GitError, isSafeRevision } from './git.ts';
 import type { Credentials } from './providers/types.ts';
@@ -7,6 +7,8 @@ import type { Credentials } from './providers/types.ts';
 export interface Remote {
   url: string;
   credentials: Credentials | undefined;
+  /** Certificates that its server is known by, besides those that everybody trusts. */
+  ca?: string;
 }
 
 export class MissingRevisionError extends GitError {
@@ -116,21 +118,23 @@ export class Mirrors {
 
   async defaultBranch(remote: Remote): Promise<string> {
     const text = await this.#git.run(['ls-remote', '--symref', '--', remote.url, 'HEAD'], {
-      env: credentialsFor(remote),
+      env: await this.#environment(remote),
     });
     return /^ref: refs\/heads\/(\S+)\s+HEAD/m.exec(text)?.[1] ?? 'main';
   }
 
   async tags(remote: Remote): Promise<string[]> {
     const text = await this.#git.run(['ls-remote', '--tags', '--refs', '--', remote.url], {
-      env: credentialsFor(remote),
+      env: await this.#environment(remote),
     });
     return [...text.matchAll(/refs\/tags\/(\S+)$/gm)].map((found) => found[1]!);
   }
 
   /** What every branch and tag, and HEAD, stands for at the remote. One question for all of them. */
   async refs(remote: Remote): Promise<Map<string, string>> {
-    const text = await this.#git.run(['ls-remote', '--', remote.url], { env: credentialsFor(remote) });
+    const text = await this.#git.run(['ls-remote', '--', remote.url], {
+      env: await this.#environment(remote),
+    });
     const refs = new Map<string, string>();
     for (const line of text.split('\n')) {
       const [commit = '', name = ''] = line.split('\t');
@@ -212,8 +216,19 @@ export class Mirrors {
     const dir = await this.#open(remote);
     await this.#git.run(
       ['--git-dir', dir, 'push', '--quiet', '--', remote.url, `${commit}:refs/heads/${branch}`],
-      { env: credentialsFor(remote) },
+      { env: await this.#environment(remote) },
     );
+  }
+
+  async #environment(remote: Remote): Promise<Record<string, string>> {
+    if (remote.ca === undefined) return environmentFor(remote, undefined);
+    const file = join(
+      this.#root,
+      `ca-${createHash('sha256').update(remote.ca).digest('hex').slice(0, 32)}.pem`,
+    );
+    await mkdir(this.#root, { recursive: true, mode: 0o700 });
+    await writeFile(file, remote.ca);
+    return environmentFor(remote, file);
   }
 
   async #withCommit(remote: Remote, commit: string): Promise<string> {
@@ -249,7 +264,7 @@ export class Mirrors {
 
   async #fetchNow(remote: Remote, commit: string | undefined): Promise<string> {
     const dir = await this.#open(remote);
-    const env = credentialsFor(remote);
+    const env = await this.#environment(remote);
     if (commit !== undefined && (await this.#has(dir, commit))) return dir;
     await this.#git.run(
       [
@@ -303,23 +318,23 @@ export async function contentHash(
 }
 
 /** Credentials go to git through its environment: arguments can be read by everybody on the machine. */
-function credentialsFor({ url, credentials }: Remote): Record<string, string> {
-  const base = {
-    GIT_CONFIG_COUNT: '1',
-    GIT_CONFIG_KEY_0: 'http.followRedirects',
-    GIT_CONFIG_VALUE_0: 'initial',
-  };
-  if (credentials === undefined || !/^https?:/.test(url)) return base;
-  const auth = Buffer.from(`${credentials.username || 'x-access-token'}:${credentials.secret}`).toString(
-    'base64',
-  );
-  const origin = new URL(url).origin;
+function environmentFor({ url, credentials }: Remote, caFile: string | undefined): Record<string, string> {
+  const isHttp = /^https?:/.test(url);
+  const hasLogin = credentials !== undefined && isHttp;
+  // With a login a redirect would carry it along.
+  const settings: [string, string][] = [['http.followRedirects', hasLogin ? 'false' : 'initial']];
+  if (hasLogin) {
+    const login = `${credentials.username || 'x-access-token'}:${credentials.secret}`;
+    const header = `Authorization: Basic ${Buffer.from(login).toString('base64')}`;
+    settings.push([`http.${new URL(url).origin}/.extraHeader`, header]);
+  }
+  if (caFile !== undefined && isHttp) settings.push([`http.${new URL(url).origin}/.sslCAInfo`, caFile]);
+  const entries = settings.flatMap(([key, value], at) => [
+    [`GIT_CONFIG_KEY_${at}`, key],
+    [`GIT_CONFIG_VALUE_${at}`, value],
+  ]);
   return {
-    GIT_CONFIG_COUNT: '2',
-    // With a login a redirect would carry it along.
-    GIT_CONFIG_KEY_0: 'http.followRedirects',
-    GIT_CONFIG_VALUE_0: 'false',
-    GIT_CONFIG_KEY_1: `http.${origin}/.extraHeader`,
-    GIT_CONFIG_VALUE_1: `Authorization: Basic ${auth}`,
+    GIT_CONFIG_COUNT: String(settings.length),
+    ...(Object.fromEntries(entries) as Record<string, string>),
   };
 }

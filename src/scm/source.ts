@@ -8,6 +8,7 @@ import {
   SERVICE_ACCOUNTS,
   unlessGone,
 } from '../kube/index.ts';
+import { certificateFor } from './certificates.ts';
 import type { ForgeRepositories } from './forge/repositories.ts';
 import type { Remote } from './mirror.ts';
 import { connectProvider, repositoryOf } from './providers/connect.ts';
@@ -17,6 +18,8 @@ import { type Credentials, PROVIDER_NAMES, type ProviderName, type ScmProvider }
 export interface SourceContext {
   client: KubeClient;
   fetch: typeof fetch;
+  /** The same for a server that is known by certificates of its own. */
+  trusting: (ca: string) => typeof fetch;
   forge: ForgeRepositories;
   /** What this server tells a provider, where it is the provider itself. */
   localApi: ScmProvider;
@@ -86,12 +89,13 @@ export async function sourceOf(context: SourceContext, repository: RepositoryPla
       `${JSON.stringify(url)} cannot be read from: give an https, http or ssh address.`,
     );
   const credentials = provider && belongsTo(secret, provider, url) ? credentialsOf(secret) : undefined;
+  const ca = await certificateFor(context.client, namespace, url);
   return {
     provider,
     fullName: spec.repository ?? repositoryOf(url) ?? '',
-    remote: { url, credentials },
+    remote: { url, credentials, ...(ca !== undefined && { ca }) },
     cloneUrl: { url, token: false },
-    api: provider && credentials && connect(context, { provider, url, spec, credentials }),
+    api: provider && credentials && connect(context, { provider, url, spec, credentials, ca }),
     verifyTls: annotation(secret, 'scm.webhook.insecure-skip-tls-verify') !== 'true',
   };
 }
@@ -103,8 +107,14 @@ function belongsTo(secret: Secret | undefined, provider: ProviderName, url: stri
 }
 
 function connect(
-  { fetch: send }: SourceContext,
-  at: { provider: ProviderName; url: string; spec: RepositoryPlace['spec']; credentials: Credentials },
+  context: SourceContext,
+  at: {
+    provider: ProviderName;
+    url: string;
+    spec: RepositoryPlace['spec'];
+    credentials: Credentials;
+    ca: string | undefined;
+  },
 ): ScmProvider {
   const { provider, url, spec, credentials } = at;
   const host = hostOf(url) ?? '';
@@ -118,7 +128,7 @@ function connect(
     url: new URL(url).origin,
     endpoint: spec.endpoint,
     credentials,
-    fetch: send,
+    fetch: at.ca === undefined ? context.fetch : context.trusting(at.ca),
   });
 }
 

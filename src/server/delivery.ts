@@ -41,6 +41,7 @@ import { RunService } from './run-service.ts';
 import { artifacts } from './served/artifacts.ts';
 import { kaniko, type MayPush } from './served/kaniko.ts';
 import type { TokenAccess } from './token-access.ts';
+import { trustingFetch } from './trusting-fetch.ts';
 import { WEB_URL, type WebServer } from './web-server.ts';
 
 export interface DeliveryOptions {
@@ -109,6 +110,7 @@ export class Delivery implements AsyncDisposable {
     const sources: SourceContext = {
       client,
       fetch,
+      trusting: trustingFetch(),
       forge: this.forge,
       localApi: this.#local,
       publicUrl: options.publicUrl,

@@ -92,7 +92,7 @@ test(
     assert.match(untracked.stdout, /extra is here/);
     assert.equal(git(dir, 'status', '--short'), '?? extra.test.js');
     const wrong = await dispatch.run('ci', 'run', 'local', '--git-repo', dir, '--task', 'tset');
-    assert.equal(wrong.stderr, 'Error: There is no task "tset": the file has test, build.\n');
+    assert.equal(wrong.stderr, 'Error: There is no task "tset": the file has test, build, deploy.\n');
   },
 );
 

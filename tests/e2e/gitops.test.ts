@@ -323,3 +323,47 @@ test('the short form, logins by the beginning of an address, and a webhook of th
     assert.match((await dispatch.run('cd', 'gitops-repository', 'list')).stdout, /short .* True +false/),
   );
 });
+
+test('a provider on premises is known by its own certificate, and by no other way', async () => {
+  await using dispatch = await Dispatch.make();
+  await using double = await ScmDouble.start('gitlab', { tls: true });
+  await dispatch.up();
+  double.commit({ 'a.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {value: "1"}\n' });
+  await dispatch.run('serviceaccount', 'create', 'team-1');
+  await dispatch.run(
+    'login',
+    'gitlab',
+    '--service-account',
+    'team-1',
+    '--user',
+    'ada',
+    '--token',
+    double.token,
+    '--url',
+    double.url,
+    '--skip-verify',
+  );
+  await dispatch.run(
+    'gitops',
+    'app',
+    'create',
+    'premises',
+    `--repository=${double.cloneUrl}`,
+    '--service-account',
+    'team-1',
+  );
+  await untilApplication(dispatch, 'premises', (app) =>
+    assert.match(app.status?.conditions?.[0]?.message ?? '', /certificate/i),
+  );
+  const file = join(dispatch.home, 'ca.pem');
+  writeFileSync(file, double.certificate ?? '');
+  const host = new URL(double.url).host;
+  const added = await dispatch.run('gitops', 'cert', 'add-tls', host, '--from', file);
+  assert.equal(added.code, 0, added.stderr);
+  assert.match((await dispatch.run('gitops', 'cert', 'list')).stdout, new RegExp(`^${host} +tls$`, 'm'));
+  await dispatch.run('gitops', 'app', 'refresh', 'premises');
+  await untilApplication(dispatch, 'premises', (app) => assert.equal(app.status?.sync?.status, 'Synced'));
+  await eventually(async () => assert.equal(double.hooks.length, 1), 40_000);
+  await dispatch.run('gitops', 'cert', 'rm', host);
+  assert.equal((await dispatch.run('gitops', 'cert', 'list')).stdout.trim(), 'HOST   TYPE');
+});

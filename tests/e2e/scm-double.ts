@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +23,22 @@ interface Hook {
 
 const AUTHOR = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com'];
 
+/** A certificate that nobody but its owner has signed. */
+function ownCertificate(): { key: Buffer; cert: Buffer } {
+  const dir = mkdtempSync(join(tmpdir(), 'dispatch-certificate-'));
+  const [key, cert] = [join(dir, 'key'), join(dir, 'cert')];
+  execFileSync(
+    'openssl',
+    `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ${key} -out ${cert} -days 2 -subj /CN=double -addext subjectAltName=IP:127.0.0.1`.split(
+      ' ',
+    ),
+    { stdio: 'ignore' },
+  );
+  const made = { key: readFileSync(key), cert: readFileSync(cert) };
+  rmSync(dir, { recursive: true });
+  return made;
+}
+
 /** A provider of repositories: its HTTP interface as it is documented, and the git repositories behind it. */
 export class ScmDouble implements AsyncDisposable {
   readonly name: Double;
@@ -35,7 +52,11 @@ export class ScmDouble implements AsyncDisposable {
   readonly #git: GitHttp;
   readonly #forge: ForgeRepositories;
 
-  private constructor(name: Double) {
+  /** Its certificate in PEM, where it speaks TLS. */
+  readonly certificate: string | undefined;
+
+  private constructor(name: Double, tls: { key: Buffer; cert: Buffer } | undefined) {
+    this.certificate = tls?.cert.toString();
     this.name = name;
     this.#forge = new ForgeRepositories(join(this.#dir, 'git'), new Git(process.env['PATH'] ?? ''));
     this.#git = new GitHttp({
@@ -47,18 +68,20 @@ export class ScmDouble implements AsyncDisposable {
       pushed: () => {},
       onError: () => {},
     });
-    this.#server = createServer((request, response) => void this.#answer(request, response));
+    const answer = (request: IncomingMessage, response: ServerResponse): void =>
+      void this.#answer(request, response);
+    this.#server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
   }
 
-  static async start(name: Double): Promise<ScmDouble> {
-    const double = new ScmDouble(name);
+  static async start(name: Double, { tls = false } = {}): Promise<ScmDouble> {
+    const double = new ScmDouble(name, tls ? ownCertificate() : undefined);
     await double.#forge.create({ owner: 'team', name: 'app' });
     await new Promise<void>((resolve) => double.#server.listen(0, '127.0.0.1', resolve));
     return double;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http${this.certificate === undefined ? '' : 's'}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   get cloneUrl(): string {

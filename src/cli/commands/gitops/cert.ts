@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { CONFIG_MAPS, type KubeObject, unlessGone } from '../../../kube/index.ts';
+import { TLS_CERTIFICATES } from '../../../scm/index.ts';
 import { UserError } from '../../../server/index.ts';
 import { type Environment, globalFlags } from '../../environment.ts';
 import { examples } from '../../help.ts';
@@ -10,10 +11,6 @@ import { withClient } from '../ci/client.ts';
 interface Certs extends KubeObject {
   data?: Record<string, string>;
 }
-
-const TLS = 'argocd-tls-certs-cm';
-const SSH = 'argocd-ssh-known-hosts-cm';
-const SSH_KEY = 'ssh_known_hosts';
 
 export function registerCerts(gitops: Command, environment: Environment): void {
   const cert = gitops
@@ -35,38 +32,12 @@ export function registerCerts(gitops: Command, environment: Environment): void {
           {
             apiVersion: 'v1',
             kind: 'ConfigMap',
-            metadata: { name: TLS, namespace },
-            data: { ...(await known(client, namespace, TLS)), [host]: text },
+            metadata: { name: TLS_CERTIFICATES, namespace },
+            data: { ...(await known(client, namespace, TLS_CERTIFICATES)), [keyOf(host)]: text },
           },
           { force: true },
         );
         environment.stdout.write(`${host} is known by its certificate\n`);
-      }),
-    );
-  cert
-    .command('add-ssh')
-    .description('Trust servers by their keys.')
-    .requiredOption('--from <file>', 'file such as known_hosts')
-    .addHelpText('after', examples('dispatch gitops cert add-ssh --from ~/.ssh/known_hosts'))
-    .action((flags: { from: string }, command: Command) =>
-      withClient(environment, command, async (client, namespace) => {
-        const before = (await known(client, namespace, SSH))[SSH_KEY] ?? '';
-        const lines = new Set(
-          [...before.split('\n'), ...(await readText(flags.from)).split('\n')].filter(
-            (line) => line.trim() !== '' && !line.startsWith('#'),
-          ),
-        );
-        await client.apply<Certs>(
-          CONFIG_MAPS,
-          {
-            apiVersion: 'v1',
-            kind: 'ConfigMap',
-            metadata: { name: SSH, namespace },
-            data: { [SSH_KEY]: `${[...lines].join('\n')}\n` },
-          },
-          { force: true },
-        );
-        environment.stdout.write(`${lines.size} keys are known\n`);
       }),
     );
   cert
@@ -76,12 +47,11 @@ export function registerCerts(gitops: Command, environment: Environment): void {
     .addHelpText('after', examples('dispatch gitops cert list'))
     .action((_: object, command: Command) =>
       withClient(environment, command, async (client, namespace) => {
-        const tls = Object.keys(await known(client, namespace, TLS)).map((host) => ({ host, type: 'tls' }));
-        const ssh = ((await known(client, namespace, SSH))[SSH_KEY] ?? '')
-          .split('\n')
-          .filter((line) => line !== '')
-          .map((line) => ({ host: line.split(' ')[0] ?? '', type: `ssh ${line.split(' ')[1] ?? ''}` }));
-        const items = [...tls, ...ssh];
+        const tls = Object.keys(await known(client, namespace, TLS_CERTIFICATES)).map((host) => ({
+          host: host.replace('_', ':'),
+          type: 'tls',
+        }));
+        const items = tls;
         printList(environment, globalFlags(command), {
           items,
           nameOf: (at) => items[at]!.host,
@@ -96,12 +66,19 @@ export function registerCerts(gitops: Command, environment: Environment): void {
     .addHelpText('after', examples('dispatch gitops cert rm git.example.com'))
     .action((host: string, _: object, command: Command) =>
       withClient(environment, command, async (client, namespace) => {
-        const data = await known(client, namespace, TLS);
-        if (!(host in data)) throw new UserError(`No certificate is known for ${host}.`);
-        await client.patch(CONFIG_MAPS, { namespace, name: TLS }, 'merge', { data: { [host]: null } });
+        const data = await known(client, namespace, TLS_CERTIFICATES);
+        if (!(keyOf(host) in data)) throw new UserError(`No certificate is known for ${host}.`);
+        await client.patch(CONFIG_MAPS, { namespace, name: TLS_CERTIFICATES }, 'merge', {
+          data: { [keyOf(host)]: null },
+        });
         environment.stdout.write(`${host} is forgotten\n`);
       }),
     );
+}
+
+/** A colon cannot be part of a key. */
+function keyOf(host: string): string {
+  return host.replace(':', '_');
 }
 
 async function known(
