@@ -14,9 +14,16 @@ export interface ManifestEdit {
   fields: readonly FieldChange[] | 'remove';
 }
 
+/** YAML 1.1, without the ordered maps that new fields would become. */
+const OPTIONS: NonNullable<Parameters<typeof parseAllDocuments>[1]> = {
+  version: '1.1',
+  customTags: (tags) =>
+    tags.filter((tag) => typeof tag === 'string' || !/:(?:omap|set|pairs)$/.test(tag.tag)),
+};
+
 /** Writes changes into a file, leaving everything else in it, comments included. Undefined where an object is not in it. */
 export function editManifests(text: string, edits: readonly ManifestEdit[]): string | undefined {
-  const documents = parseAllDocuments(text, { version: '1.1' });
+  const documents = parseAllDocuments(text, OPTIONS);
   if (!Array.isArray(documents)) return undefined;
   const gone = new Set<Document>();
   for (const { place, fields } of edits) {

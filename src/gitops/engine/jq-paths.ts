@@ -132,6 +132,11 @@ class Parser {
   }
 
   #comparison(): (value: unknown) => boolean {
+    if (this.#eat('(')) {
+      const test = this.#or();
+      this.#need(')');
+      return test;
+    }
     const left = this.#operand();
     const sign = this.#peek();
     const compare = sign === undefined ? undefined : COMPARISONS[sign];
