@@ -3,7 +3,7 @@ import { timestamp } from '../../kube/index.ts';
 import type { Compared } from '../engine/comparison.ts';
 import { type Desired, optionsIn } from '../engine/desired.ts';
 import { advance, type SyncOptions } from '../engine/sync.ts';
-import type { SyncTask } from '../engine/sync-tasks.ts';
+import { hookTasks, type SyncTask } from '../engine/sync-tasks.ts';
 import type { ObjectKey } from '../engine/object-key.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import {
@@ -153,21 +153,7 @@ function tasksOf({ app, desired, compared }: OperationInput, order: SyncOrder): 
     ];
   });
   // A selection is about the objects alone.
-  const hooks =
-    resources !== undefined
-      ? []
-      : desired.flatMap((item) =>
-          item.hooks.map(
-            (hook): SyncTask => ({
-              type: 'hook',
-              phase: hook.phase,
-              wave: item.wave,
-              key: item.key,
-              desired: item,
-              hook,
-            }),
-          ),
-        );
+  const hooks = resources !== undefined ? [] : hookTasks(desired);
   const last = Math.max(0, ...applies.map(({ wave }) => wave)) + 1;
   const prunes = compared
     .filter((item) => item.requiresPruning && isChosen(item.key))

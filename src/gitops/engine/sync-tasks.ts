@@ -50,6 +50,16 @@ const KINDS: readonly string[] = [
   'APIService',
 ];
 
+/** What runs while some objects are synchronised. */
+export function hookTasks(items: readonly Desired[]): SyncTask[] {
+  return items.flatMap((desired) =>
+    desired.hooks.map((hook): SyncTask => {
+      const { wave, key } = desired;
+      return { type: 'hook', phase: hook.phase, wave, key, desired, hook };
+    }),
+  );
+}
+
 export function kindOrder(kind: string): number {
   const at = KINDS.indexOf(kind);
   return at < 0 ? KINDS.length : at;

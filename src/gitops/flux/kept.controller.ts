@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   conditionOf,
   Controller,
@@ -31,7 +32,7 @@ import { worse } from '../engine/health.ts';
 import { showKey } from '../engine/object-key.ts';
 import { fluxMark, ownerOf } from '../engine/owner.ts';
 import { advance, type SyncStep } from '../engine/sync.ts';
-import type { SyncTask } from '../engine/sync-tasks.ts';
+import { hookTasks, type SyncTask } from '../engine/sync-tasks.ts';
 import { APP_PROJECTS, type AppProject, type HealthCode, IN_CLUSTER } from '../resources.ts';
 import {
   type DesiredParts,
@@ -227,8 +228,6 @@ export class KeptController {
     const differing = compared.filter(
       ({ sync, requiresPruning }) => sync === 'OutOfSync' && (!requiresPruning || isRelease || spec.prune),
     );
-    const hooks = isNew ? items.filter((item) => item.hooks.length > 0) : [];
-    if (differing.length === 0 && hooks.length === 0) return undefined;
     const tasks: SyncTask[] = [
       ...differing.map(
         (item): SyncTask =>
@@ -236,19 +235,9 @@ export class KeptController {
             ? { type: 'prune', phase: 'Sync', wave: 0, key: item.key, compared: item }
             : { type: 'apply', phase: 'Sync', wave: 0, key: item.key, desired: item.desired, compared: item },
       ),
-      ...hooks.flatMap((item) =>
-        item.hooks.map(
-          (hook): SyncTask => ({
-            type: 'hook',
-            phase: hook.phase,
-            wave: item.wave,
-            key: item.key,
-            desired: item,
-            hook,
-          }),
-        ),
-      ),
+      ...(isNew ? hookTasks(items) : []),
     ];
+    if (tasks.length === 0) return undefined;
     const namespace = metadata.namespace ?? '';
     const isShared = spec.kubeConfig === undefined;
     const rules = projectOf(asApplication(kept), this.#projects);
@@ -266,7 +255,9 @@ export class KeptController {
       },
       cluster,
       rules: [],
-      id: `${namespace}-${metadata.name}-${revision}-${metadata.generation}`,
+      id: createHash('sha256')
+        .update(`${namespace}/${metadata.name}/${revision}/${metadata.generation}`)
+        .digest('hex'),
       refusal: (key) => refusalOf(rules, key, { server: cluster.server, name: cluster.name, isShared }),
     });
   }
