@@ -426,6 +426,42 @@ describe('applications on a second cluster', () => {
     assert.equal(await valueIn('k-a', 'kinds'), 'kustomized');
   });
 
+  test('a definition and its objects come together, with the namespace that they are for', async () => {
+    repo.push({
+      'crd/a.yaml': `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gadgets.example.org}
+spec:
+  group: example.org
+  names: {kind: Gadget, listKind: GadgetList, plural: gadgets, singular: gadget}
+  scope: Namespaced
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}}]
+---
+apiVersion: example.org/v1
+kind: Gadget
+metadata: {name: one}
+spec: {size: 1}
+`,
+    });
+    const policy =
+      'syncPolicy: {automated: {prune: true, selfHeal: true}, syncOptions: [CreateNamespace=true]}';
+    await create('crd', 'crd', policy);
+    await untilApplication(here, 'crd', (app) =>
+      assert.equal(app.status?.sync?.status, 'Synced', conditions(app)),
+    );
+    assert.equal(await there.ok('-n', 'crd', 'get', 'gadget', 'one', '-o', 'jsonpath={.spec.size}'), '1');
+    await there.ok('-n', 'crd', 'patch', 'gadget', 'one', '--type=merge', '-p', '{"spec":{"size":2}}');
+    await eventually(async () =>
+      assert.equal(await there.ok('-n', 'crd', 'get', 'gadget', 'one', '-o', 'jsonpath={.spec.size}'), '1'),
+    );
+    // The namespace was made for it, and stays.
+    await here.ok('delete', 'application', 'crd');
+    assert.match(await there.ok('get', 'namespace', 'crd', '-o', 'name'), /namespace\/crd/);
+    await eventually(async () =>
+      assert.match((await there.kubectl('get', 'crd', 'gadgets.example.org')).stderr, /NotFound/),
+    );
+  });
+
   test('what is wrong is said in a sentence, and nothing is touched', async () => {
     repo.push({ 'bad/a.yaml': 'kind: ConfigMap\n', 'worse/a.yaml': 'a: [1\n' });
     const cases: [string, string, RegExp][] = [

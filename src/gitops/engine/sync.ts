@@ -43,6 +43,8 @@ export interface SyncStep {
 }
 
 const OPERATION = 'dispatch.dev/operation';
+const DEFINITION_TRIES = 40;
+const DEFINITION_PAUSE_MS = 250;
 
 /** Takes a synchronisation as far as it gets now. Called again with the results of before, it goes on from there. */
 export async function advance(input: SyncInput): Promise<SyncStep> {
@@ -107,7 +109,7 @@ async function perform(task: SyncTask, input: SyncInput): Promise<ResourceResult
   try {
     const refusal = input.refusal(task.key);
     if (refusal !== undefined) return { ...base, status: 'SyncFailed', message: refusal };
-    const resource = await input.cluster.resourceOf(task.key);
+    const resource = await resourceFor(task.key, input);
     if (resource === undefined)
       return {
         ...base,
@@ -126,6 +128,23 @@ async function perform(task: SyncTask, input: SyncInput): Promise<ResourceResult
     if (!isApiError(error)) throw error;
     return { ...base, status: 'SyncFailed', message: error.message };
   }
+}
+
+/** Where objects of a kind are. A kind whose definition has just been applied is waited for. */
+async function resourceFor(key: ObjectKey, { cluster, tasks }: SyncInput): Promise<ResourceRef | undefined> {
+  const comesAlong = tasks.some((task) => task.type === 'apply' && defines(task.desired.object, key));
+  for (let tries = 0; ; tries += 1) {
+    const found = await cluster.resourceOf(key);
+    if (found !== undefined || !comesAlong || tries >= DEFINITION_TRIES) return found;
+    await new Promise((resolve) => setTimeout(resolve, DEFINITION_PAUSE_MS));
+    cluster.forgetKinds();
+  }
+}
+
+function defines(object: { kind: string; [field: string]: unknown }, { group, kind }: ObjectKey): boolean {
+  if (object.kind !== 'CustomResourceDefinition') return false;
+  const spec = (object['spec'] ?? {}) as { group?: string; names?: { kind?: string } };
+  return spec.group === group && spec.names?.kind === kind;
 }
 
 interface Call {
