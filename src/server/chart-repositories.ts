@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ChartPlace, ChartSource } from '../gitops/index.ts';
 import { Keychain, RegistryClient, RegistryError, type RegistrySettings } from '../images/index.ts';
 import { compareVersions, parseVersion, readYaml, RenderError, satisfies } from '../render/index.ts';
@@ -12,6 +13,8 @@ const KEPT = 100;
 interface Entry {
   version: string;
   urls: string[];
+  /** What the chart has to be. */
+  digest?: string;
 }
 
 /** Charts out of HTTP repositories and registries. */
@@ -72,7 +75,9 @@ export class ChartRepositories implements ChartSource, AsyncDisposable {
     const url = entry?.urls[0];
     if (url === undefined) throw new RenderError(`${place.repository} has no ${place.name} ${place.version}`);
     const base = `${place.repository.replace(/\/$/, '')}/`;
-    return this.#get(new URL(url, base), place, MAX_CHART);
+    const bytes = await this.#get(new URL(url, base), place, MAX_CHART);
+    checkDigest(bytes, entry?.digest, `${place.name} ${place.version}`);
+    return bytes;
   }
 
   #index(place: ChartPlace): Promise<Record<string, Entry[]>> {
@@ -133,7 +138,9 @@ export class ChartRepositories implements ChartSource, AsyncDisposable {
     const layer = manifest.layers?.find(({ mediaType }) => mediaType === CHART_MEDIA);
     if (layer === undefined || layer.size > MAX_CHART)
       throw new RenderError(`${place.repository}/${place.name}:${place.version} is no chart`);
-    return this.#call(place, `blobs/${layer.digest}`);
+    const bytes = await this.#call(place, `blobs/${layer.digest}`);
+    checkDigest(bytes, layer.digest, `${place.name} ${place.version}`);
+    return bytes;
   }
 
   async #call({ repository, name, credentials }: ChartPlace, path: string): Promise<Buffer> {
@@ -164,6 +171,14 @@ export class ChartRepositories implements ChartSource, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#registry.close();
   }
+}
+
+/** A chart is what its repository says that it is, or it is refused. */
+function checkDigest(bytes: Buffer, wanted: string | undefined, label: string): void {
+  if (wanted === undefined || wanted === '') return;
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (wanted.replace(/^sha256:/, '') !== found)
+    throw new RenderError(`${label} is not what its repository says: its digest is sha256:${found}`);
 }
 
 function isOci(repository: string): boolean {

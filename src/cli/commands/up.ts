@@ -141,6 +141,7 @@ function greeting(file: ServerFile): string {
     'Try next, in another terminal:',
     '  dispatch ci list pipelineruns',
     '  dispatch git clone hello-world',
+    '  dispatch change list',
     `  kubectl --kubeconfig ${file.kubeconfig} create configmap hello --from-literal=who=world`,
     '',
     'Ctrl-C stops it.',
