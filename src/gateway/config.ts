@@ -1,3 +1,5 @@
+import type { EndpointOptions, FunctionsFromDataPlane, FunctionsToDataPlane } from './functions/protocol.ts';
+
 /** Everything that the data plane knows, as one document: a new one takes the place of the old at once. */
 export interface GatewayConfig {
   routes: Route[];
@@ -42,7 +44,8 @@ export interface ValueMatch {
 
 export type RouteAction =
   | { type: 'forward'; backends: Backend[]; filters?: Filters; options?: ForwardOptions }
-  | { type: 'redirect'; redirect: Redirect };
+  | { type: 'redirect'; redirect: Redirect }
+  | { type: 'function'; key: string; options: EndpointOptions };
 
 export interface Redirect {
   scheme?: string;
@@ -93,6 +96,8 @@ export interface Endpoint {
   port: number;
   /** On the host's network, to be reached through the socket of the server. */
   host?: boolean;
+  /** A socket of this machine, instead of address and port. */
+  socket?: string;
 }
 
 /** What the server says to the data plane; with `listen` comes the listening socket. */
@@ -101,13 +106,15 @@ export type ToDataPlane =
   | { type: 'listen'; protocol: 'http' | 'https' }
   | { type: 'config'; version: number; config: GatewayConfig }
   | { type: 'metrics'; id: number }
-  | { type: 'drain' };
+  | { type: 'drain' }
+  | FunctionsToDataPlane;
 
 export type FromDataPlane =
   | { type: 'ready' }
   | { type: 'listening'; protocol: 'http' | 'https' }
   | { type: 'applied'; version: number }
-  | { type: 'metrics'; id: number; metrics: RouteMetrics[] };
+  | { type: 'metrics'; id: number; metrics: RouteMetrics[] }
+  | FunctionsFromDataPlane;
 
 export interface RouteMetrics {
   /** "namespace/service:port" of each backend. */

@@ -2,9 +2,20 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../kube/index.ts';
+import type { FunctionsFromDataPlane, FunctionsToDataPlane } from './functions/protocol.ts';
 import type { FromDataPlane, GatewayConfig, RouteMetrics, ToDataPlane } from './config.ts';
 
+/** Who looks after functions, on the server's side. */
+export interface FunctionsLink {
+  /** Everything that a data plane has to know that has just begun. */
+  greeting: () => FunctionsToDataPlane[];
+  heard: (message: FunctionsFromDataPlane) => void;
+  /** It is gone, and the calls that were under way in it with it. */
+  lost: () => void;
+}
+
 export interface GatewayProcessOptions {
+  functions?: FunctionsLink;
   host: string;
   httpPort: number;
   httpsPort: number;
@@ -78,6 +89,11 @@ export class GatewayProcess implements AsyncDisposable {
     this.#child?.kill('SIGKILL');
   }
 
+  /** Says something that concerns functions. */
+  tell(message: FunctionsToDataPlane): void {
+    this.#send(message);
+  }
+
   metrics(): Promise<RouteMetrics[]> {
     if (this.#child?.connected !== true) return Promise.resolve([]);
     const id = this.#next++;
@@ -116,6 +132,7 @@ export class GatewayProcess implements AsyncDisposable {
       if (this.#closing) return;
       log.error({ code, signal }, 'the gateway has ended and is started again');
       this.#settleAll();
+      this.#options.functions?.lost();
       const pause = Math.min(RESTART_MS * 2 ** this.#failures++, MAX_RESTART_MS);
       setTimeout(
         () =>
@@ -127,6 +144,7 @@ export class GatewayProcess implements AsyncDisposable {
     });
     this.#send({ type: 'start', accessLog, hostSocket });
     for (const protocol of PROTOCOLS) await this.#giveSocket(child, protocol);
+    for (const message of this.#options.functions?.greeting() ?? []) this.#send(message);
     this.#send({ type: 'config', version: this.#version, config: this.#config });
   }
 
@@ -142,20 +160,27 @@ export class GatewayProcess implements AsyncDisposable {
   }
 
   #heard(message: FromDataPlane): void {
-    if (message.type === 'applied') {
-      for (const [version, resolve] of this.#applied) {
-        if (version > message.version) continue;
-        this.#applied.delete(version);
-        resolve();
-      }
-    }
-    if (message.type === 'listening' && message.protocol === 'https') {
-      this.#failures = 0;
-      this.#listening.resolve();
-    }
-    if (message.type === 'metrics') {
-      this.#metricsWaiting.get(message.id)?.(message.metrics);
-      this.#metricsWaiting.delete(message.id);
+    switch (message.type) {
+      case 'ready':
+        break;
+      case 'applied':
+        for (const [version, resolve] of this.#applied) {
+          if (version > message.version) continue;
+          this.#applied.delete(version);
+          resolve();
+        }
+        break;
+      case 'listening':
+        if (message.protocol !== 'https') break;
+        this.#failures = 0;
+        this.#listening.resolve();
+        break;
+      case 'metrics':
+        this.#metricsWaiting.get(message.id)?.(message.metrics);
+        this.#metricsWaiting.delete(message.id);
+        break;
+      default:
+        this.#options.functions?.heard(message);
     }
   }
 

@@ -1,3 +1,4 @@
+import { GROUP, VERSION } from '../api/index.ts';
 import {
   type Condition,
   type Informer,
@@ -8,14 +9,18 @@ import {
   type KubeClient,
   type KubeObject,
   type ResourceRef,
+  type Secret,
   SECRETS,
+  secretText,
   withCondition,
 } from '../kube/index.ts';
 import { Backends } from './compile/backends.ts';
+import { compileEndpoints, type CompiledEndpoints, type EndpointObject } from './compile/endpoint.ts';
 import { httpRoutes } from './compile/http-route.ts';
 import { ingressRoutes } from './compile/ingress.ts';
 import type { HttpRoute, Ingress } from './compile/objects.ts';
 import type { Certificate, GatewayConfig, Route, RouteMetrics } from './config.ts';
+import type { FunctionsToDataPlane } from './functions/protocol.ts';
 import { GatewayProcess, type GatewayProcessOptions } from './gateway-process.ts';
 
 export interface GatewayOptions extends GatewayProcessOptions {
@@ -32,6 +37,13 @@ export const HTTP_ROUTES: ResourceRef = {
   plural: 'httproutes',
   namespaced: true,
 };
+/** Ours, not those of Services. */
+const ENDPOINT_OBJECTS: ResourceRef = {
+  group: GROUP,
+  version: VERSION,
+  plural: 'endpoints',
+  namespaced: true,
+};
 const CLASS = 'dispatch';
 const CONTROLLER = 'dispatch.dev/gateway';
 const COALESCE_MS = 5;
@@ -43,7 +55,8 @@ export class Gateway implements AsyncDisposable {
   readonly #ingresses: Informer<Ingress>;
   readonly #classes: Informer;
   readonly #routes: Informer<HttpRoute>;
-  readonly #secrets: Informer;
+  readonly #secrets: Informer<Secret>;
+  readonly #endpoints: Informer<EndpointObject>;
   readonly #backends: Backends;
   #process: GatewayProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -56,7 +69,8 @@ export class Gateway implements AsyncDisposable {
     this.#ingresses = informers.for<Ingress>(INGRESSES);
     this.#classes = informers.for(INGRESS_CLASSES);
     this.#routes = informers.for<HttpRoute>(HTTP_ROUTES);
-    this.#secrets = informers.for(SECRETS);
+    this.#secrets = informers.for<Secret>(SECRETS);
+    this.#endpoints = informers.for<EndpointObject>(ENDPOINT_OBJECTS);
     this.#backends = new Backends(informers, options.hostIp);
     const changed = (): void => {
       if (this.#timer === undefined) this.#timer = setTimeout(() => this.#update(), COALESCE_MS);
@@ -67,6 +81,7 @@ export class Gateway implements AsyncDisposable {
       this.#classes,
       this.#routes,
       this.#secrets,
+      this.#endpoints,
     ];
     for (const informer of watched)
       informer.addHandler({ added: changed, updated: changed, deleted: changed });
@@ -77,7 +92,8 @@ export class Gateway implements AsyncDisposable {
     const config = this.config();
     this.#sent = JSON.stringify(config);
     this.#process = await GatewayProcess.start(this.#options, config);
-    await this.#writeStatus();
+    // What the ports are is known only now.
+    this.#update();
   }
 
   get httpPort(): number {
@@ -108,7 +124,23 @@ export class Gateway implements AsyncDisposable {
       }
     }
     for (const route of this.#routes.list()) routes.push(...httpRoutes(route, this.#backends));
+    routes.push(...this.endpoints().routes);
     return { routes, certificates, defaultCertificate: this.#options.defaultCertificate, limits: LIMITS };
+  }
+
+  /** Where functions answer. */
+  endpoints(): CompiledEndpoints {
+    const { host } = this.#options;
+    return compileEndpoints(this.#endpoints.list(), {
+      secret: (namespace, name) => this.#secrets.get(namespace, name),
+      httpsPort: this.httpsPort,
+      origins: { http: `http://${host}:${this.httpPort}`, https: `https://${host}:${this.httpsPort}` },
+    });
+  }
+
+  /** Says to the data plane what concerns functions. */
+  tell(message: FunctionsToDataPlane): void {
+    this.#process?.tell(message);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -136,11 +168,9 @@ export class Gateway implements AsyncDisposable {
   }
 
   #certificate(namespace: string, name: string): { cert: string; key: string } | undefined {
-    const secret: KubeObject | undefined = this.#secrets.get(namespace, name);
-    const data = secret?.['data'] as Record<string, string> | undefined;
-    const [cert, key] = [data?.['tls.crt'], data?.['tls.key']];
-    if (cert === undefined || key === undefined) return undefined;
-    return { cert: Buffer.from(cert, 'base64').toString(), key: Buffer.from(key, 'base64').toString() };
+    const secret = this.#secrets.get(namespace, name);
+    const [cert, key] = [secretText(secret, 'tls.crt'), secretText(secret, 'tls.key')];
+    return cert === '' || key === '' ? undefined : { cert, key };
   }
 
   #update(): void {
@@ -167,6 +197,12 @@ export class Gateway implements AsyncDisposable {
       const parents = this.#parents(route);
       if (JSON.stringify(parents) === JSON.stringify(route.status?.parents ?? [])) continue;
       await this.#patch(HTTP_ROUTES, route, { parents });
+    }
+    for (const [endpoint, status] of this.endpoints().statuses) {
+      const { phase, reason = [], urls = [] } = endpoint.status ?? {};
+      const { phase: newPhase, reason: newReason = [], urls: newUrls = [] } = status;
+      if (JSON.stringify([phase, reason, urls]) === JSON.stringify([newPhase, newReason, newUrls])) continue;
+      await this.#patch(ENDPOINT_OBJECTS, endpoint, { phase: newPhase, reason: newReason, urls: newUrls });
     }
   }
 

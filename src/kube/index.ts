@@ -1,6 +1,7 @@
 export * from './client.ts';
 export * from './context.ts';
 export * from './controller.ts';
+export * from './duration.ts';
 export * from './events.ts';
 export * from './http-transport.ts';
 export * from './informer.ts';

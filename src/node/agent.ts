@@ -158,7 +158,8 @@ export class NodeAgent {
     try {
       const { pods } = await runtime.list();
       for (const { uid } of pods) {
-        if (signal.aborted || this.#workers.has(uid)) continue;
+        // Those of functions are no pods: whoever started them ends them.
+        if (signal.aborted || this.#workers.has(uid) || uid.startsWith('fn-')) continue;
         log.info({ pod: uid }, 'a sandbox of a pod that is gone is removed');
         await runtime.removePod(uid);
         await this.#deps.volumes.remove(uid);

@@ -5,7 +5,7 @@ export { NodeImages, type Pull } from './pods/node-images.ts';
 export { SandboxRuntime, type SandboxOptions } from './runtime/sandbox/sandbox-runtime.ts';
 export type { Endpoint, NameEntry, NetworkTable, ServiceRoute } from './keeper/protocol.ts';
 export { ServiceTable } from './network/service-table.ts';
-export type { Runtime } from './runtime/runtime.ts';
+export type { ContainerState, Runtime } from './runtime/runtime.ts';
 export { Scheduler } from './scheduler/scheduler.ts';
 export { TaintEviction } from './scheduler/taint-eviction.ts';
 export { detectRuntime, type Finding as RuntimeFinding, whyNoSandbox } from './runtime/detect.ts';

@@ -1,6 +1,6 @@
 export type { PipelineContext, PodFiles } from './context.ts';
 export { tektonDefinitions } from './definitions.ts';
-export { formatDuration, parseDuration } from './duration.ts';
+export { formatDuration } from './duration.ts';
 export { PipelineEngine } from './engine.ts';
 export { LogRecorder } from './logs/log-recorder.ts';
 export { Masker } from './logs/masker.ts';

@@ -37,6 +37,7 @@ import { DEFAULT_CLASS, type WorkloadContext, workloadControllers } from '../wor
 import type { DataDir } from './data-dir.ts';
 import { ChartRepositories } from './chart-repositories.ts';
 import { Delivery, deliveryDefinitions } from './delivery.ts';
+import { FunctionHost } from './function-host.ts';
 import { ImageService } from './image-service.ts';
 import { outwardFetch } from './outward-fetch.ts';
 import { metricsService } from './metrics-service.ts';
@@ -45,6 +46,7 @@ import { podPuller } from './pull-secrets.ts';
 import { registryAccess } from './registry-access.ts';
 import { installRoles } from './roles.ts';
 import type { Settings } from './settings.ts';
+import { Serverless } from './serverless.ts';
 import { TokenAccess } from './token-access.ts';
 import { UsageMeter } from './usage-meter.ts';
 import { installWebService, WebServer } from './web-server.ts';
@@ -74,6 +76,7 @@ const DEFINITIONS: ResourceRef = {
 const API_ADDRESS = '10.96.0.1';
 const MEMORY_DIR = '/dev/shm';
 const PRODUCT = fileURLToPath(new URL('../../', import.meta.url));
+const RUNTIMES = fileURLToPath(new URL('../functions/runtimes/', import.meta.url));
 
 /** What every part of the platform stands on. */
 interface Base {
@@ -123,7 +126,7 @@ export class Platform implements AsyncDisposable {
     const base = await baseOf(api, options);
     const front = await openFront(base, opened);
     const node = await openNode(base, front, opened);
-    const serving = openServing(base, front, node, opened);
+    const serving = await openServing(base, front, node, opened);
     // Nothing is started any more before the first part is closed.
     opened.defer(() => stopping.abort());
     const controllers = controllersOf(base, front, node, serving);
@@ -245,6 +248,7 @@ interface OwnNode {
   status: NodeStatus;
   agent: NodeAgent;
   builtin: BuiltinImages;
+  images: NodeImages;
 }
 
 /** The node of this machine, with the runtime that it allows. */
@@ -267,18 +271,19 @@ async function openNode(
   });
   const builtin = new BuiltinImages({
     images,
-    host: { path: options.path, node: process.execPath, product: PRODUCT },
+    host: { path: options.path, node: process.execPath, product: PRODUCT, runtimes: RUNTIMES },
     arch: process.arch,
+  });
+  const nodeImages = new NodeImages({
+    store: images,
+    builtin,
+    pull: podPuller(client, images, settings.registry),
+    isServed: (name) => delivery.program(name) !== undefined,
   });
   const agent = new NodeAgent({
     ...shared,
     runtime,
-    images: new NodeImages({
-      store: images,
-      builtin,
-      pull: podPuller(client, images, settings.registry),
-      isServed: (name) => delivery.program(name) !== undefined,
-    }),
+    images: nodeImages,
     isOurs: (name) => status.isOurs(name),
     podsDir: dirs.pods,
     logsDir: join(dirs.logs, 'pods'),
@@ -295,19 +300,26 @@ async function openNode(
     publish: async (table) => sandbox?.setNetwork(table),
     log,
   });
-  return { runtime, sandbox, problem, status, agent, builtin };
+  return { runtime, sandbox, problem, status, agent, builtin, images: nodeImages };
 }
 
 interface Serving {
   gateway: Gateway;
+  serverless: Serverless;
   usage: UsageMeter;
 }
 
 /** The gateway, and what the API serves that is no object. */
-function openServing(base: Base, front: Front, node: OwnNode, opened: AsyncDisposableStack): Serving {
+async function openServing(
+  base: Base,
+  front: Front,
+  node: OwnNode,
+  opened: AsyncDisposableStack,
+): Promise<Serving> {
   const { api, client, informers, options, images, hostIp, late } = base;
   const { dirs, log, now, host } = options;
   const { runtime, sandbox } = node;
+  const registry = (): string => `${host}:${front.registryPort}`;
   late.images = new ImageService({
     images,
     builtin: node.builtin,
@@ -316,11 +328,28 @@ function openServing(base: Base, front: Front, node: OwnNode, opened: AsyncDispo
     settings: options.settings.registry,
     root: dirs.content,
     inUse: () => imagesInUse(informers),
-    registry: () => `${host}:${front.registryPort}`,
+    registry,
     now,
   });
+  const serverless = opened.use(
+    await Serverless.open({
+      ...contextOf(base),
+      dirs,
+      host: new FunctionHost({
+        runtime,
+        images: node.images,
+        dir: join(dirs.run, 'functions'),
+        logsDir: join(dirs.logs, 'functions'),
+        log,
+      }),
+      images: () => late.images!,
+      registry,
+      tell: (message) => late.gateway?.tell(message),
+    }),
+  );
   const gateway = opened.use(
     new Gateway({
+      functions: serverless.functions.link,
       client,
       informers,
       host,
@@ -340,16 +369,24 @@ function openServing(base: Base, front: Front, node: OwnNode, opened: AsyncDispo
   runtime.listen({ changed: () => {}, logged: () => {}, lost: () => gateway.networkReplaced() });
   const usage = new UsageMeter({ runtime, informers, requests: () => gateway.metrics(), now });
   api.core.deps.aggregation.mount(metricsService(usage, informers, now));
-  api.core.deps.aggregation.mount(new RunServices([late.images, ...front.delivery.services]));
-  return { gateway, usage };
+  api.core.deps.aggregation.mount(
+    new RunServices([late.images, ...front.delivery.services, ...serverless.services]),
+  );
+  return { gateway, usage, serverless };
 }
 
 /** Everything that works on objects. They share informers, so all are made before those start. */
-function controllersOf(base: Base, front: Front, { runtime }: OwnNode, { usage }: Serving): Runnable[] {
+function controllersOf(
+  base: Base,
+  front: Front,
+  { runtime }: OwnNode,
+  { usage, serverless }: Serving,
+): Runnable[] {
   const { client, informers, options } = base;
   const { log, now, dirs } = options;
   return [
     front.delivery,
+    serverless,
     new Scheduler({ client, informers, now, log }),
     new TaintEviction({ client, informers, now, log }),
     ...workloadControllers(contextOf(base), {

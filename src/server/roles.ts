@@ -28,8 +28,13 @@ export async function installRoles(client: KubeClient): Promise<void> {
       { apiGroups: groups, resources: ['*'], verbs: WRITE },
       {
         apiGroups: ['run.dispatch.dev'],
-        resources: ['gitrepositories', 'images', 'applications'],
+        resources: ['gitrepositories', 'images', 'applications', 'functionsources'],
         verbs: WRITE,
+      },
+      {
+        apiGroups: ['run.dispatch.dev'],
+        resources: ['functionruns', 'functionruns/redrive', 'cloudevents'],
+        verbs: ['create'],
       },
     ]),
     role('admin', [

@@ -1,7 +1,6 @@
 export { Cipher, type EncryptionKey } from './cipher.ts';
 export type { Entry } from './collection.ts';
 export type { ChangeEvent, HistoryLimits } from './history.ts';
-export { DamagedLogError } from './log.ts';
 export {
   CompactedError,
   ConflictError,
@@ -11,5 +10,10 @@ export {
   type Write,
   WriteFailedError,
 } from './store.ts';
-export { encodeFrame, type LogRecord, scanFrames } from './frame.ts';
-export { NewerFormatError } from './format.ts';
+export {
+  DamagedLogError,
+  encodeFrame,
+  type LogRecord,
+  NewerFormatError,
+  scanFrames,
+} from '../../journal/index.ts';

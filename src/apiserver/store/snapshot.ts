@@ -1,5 +1,5 @@
 import type { Entry } from './collection.ts';
-import { type LogRecord, RecordKind } from './frame.ts';
+import { type LogRecord, RecordKind } from '../../journal/index.ts';
 import type { ChangeEvent } from './history.ts';
 import type { Shelf } from './store.ts';
 

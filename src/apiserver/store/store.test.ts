@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Cipher } from './cipher.ts';
-import { DamagedLogError } from './log.ts';
+import { DamagedLogError } from '../../journal/index.ts';
 import { CompactedError, ConflictError, Store, type StoreOptions } from './store.ts';
 
 const KEY = { id: 1, secret: Buffer.alloc(32, 7) };

@@ -1,10 +1,8 @@
 import { Collection, type Entry } from './collection.ts';
 import type { Cipher } from './cipher.ts';
-import { type LogRecord, RecordKind } from './frame.ts';
+import { Log, type LogRecord, type PendingWrite, RecordKind, Writer } from '../../journal/index.ts';
 import { type ChangeEvent, History, HistoryBudget, type HistoryLimits } from './history.ts';
-import { Log } from './log.ts';
 import { snapshotRecords } from './snapshot.ts';
-import { type PendingWrite, Writer } from './writer.ts';
 
 export interface StoreOptions {
   dir: string;
@@ -40,6 +38,11 @@ export interface Write {
   remove?: boolean;
 }
 
+interface StoreWrite extends PendingWrite {
+  collection: string;
+  entry: Entry;
+}
+
 /**
  * The one state of the platform. Everything alive is in memory as wire bytes; a write-ahead log makes it
  * durable. Reads see only what is on disk; writers see each other's writes on their way, so that compare and
@@ -52,7 +55,7 @@ export class Store {
   readonly #ahead = new Map<string, { entry: Entry; removed: boolean }>();
   readonly #budget: HistoryBudget;
   #log!: Log;
-  #writer!: Writer;
+  #writer!: Writer<StoreWrite>;
   #assigned = 0;
   #durable = 0;
   #compacted = 0;
@@ -205,7 +208,7 @@ export class Store {
     await this.#log.writeBase(number, chunks);
   }
 
-  #publish(batch: readonly PendingWrite[]): void {
+  #publish(batch: readonly StoreWrite[]): void {
     const touched = new Set<Shelf>();
     for (const { record, collection, entry } of batch) {
       if (this.#ahead.get(record.key)?.entry === entry) this.#ahead.delete(record.key);

@@ -1,3 +1,4 @@
+import { durationMs } from '../../kube/index.ts';
 import type {
   Backend,
   Filters,
@@ -42,15 +43,6 @@ export function httpRoutes(route: HttpRoute, backends: Backends): Route[] {
   return routes;
 }
 
-/** "1h30m", "10s", "500ms" as the Gateway API writes times; 0 means none. */
-export function durationMs(text: string): number | undefined {
-  const units: Record<string, number> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
-  if (parts.map((part) => part[0]).join('') !== text || parts.length === 0) return undefined;
-  const total = parts.reduce((sum, part) => sum + Number(part[1]) * units[part[2]!]!, 0);
-  return total === 0 ? undefined : total;
-}
-
 function actionOf(route: HttpRoute, rule: Rule, backends: Backends): RouteAction {
   const filters = rule.filters ?? [];
   const redirect = filters.find((item) => item.requestRedirect !== undefined)?.requestRedirect;
@@ -65,7 +57,8 @@ function actionOf(route: HttpRoute, rule: Rule, backends: Backends): RouteAction
     };
     return { type: 'redirect', redirect: made };
   }
-  const timeout = durationMs(rule.timeouts?.request ?? '');
+  // 0 means no limit.
+  const timeout = durationMs(rule.timeouts?.request ?? '') || undefined;
   return {
     type: 'forward',
     backends: (rule.backendRefs ?? []).map((reference): Backend => {

@@ -23,7 +23,7 @@ process.on('message', (message: ToDataPlane, handle: object) => {
   switch (message.type) {
     case 'start':
       log = new AccessLog(message.accessLog, Date.now);
-      proxy = new HttpProxy({ hostSocket: message.hostSocket, accessLog: log, metrics, now: Date.now });
+      proxy = new HttpProxy({ hostSocket: message.hostSocket, accessLog: log, tell, metrics, now: Date.now });
       tell({ type: 'ready' });
       break;
     case 'listen':
@@ -44,6 +44,8 @@ process.on('message', (message: ToDataPlane, handle: object) => {
     case 'drain':
       listeners?.drain();
       break;
+    default:
+      proxy!.functions.heard(message);
   }
 });
 

@@ -2,7 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Backend, Endpoint, GatewayConfig, Route, RouteAction } from '../config.ts';
 import type { AccessLog } from './access-log.ts';
+import type { FunctionsFromDataPlane } from '../functions/protocol.ts';
 import { compressorFor } from './compression.ts';
+import { FunctionCalls } from './functions/calls.ts';
+import { type EndpointCall, FunctionEndpoints } from './functions/endpoint.ts';
 import { grpcForward, isGrpc } from './grpc.ts';
 import { type ClientInfo, requestHead, responseHeaders, rewritten } from './headers.ts';
 import type { Metrics } from './metrics.ts';
@@ -16,6 +19,8 @@ export type Response = ServerResponse | Http2ServerResponse;
 
 export interface ProxyOptions {
   hostSocket: string | undefined;
+  /** Tells the server what concerns functions. */
+  tell: (message: FunctionsFromDataPlane) => void;
   accessLog: AccessLog;
   metrics: Metrics;
   now: () => number;
@@ -57,6 +62,8 @@ interface Job {
 /** Carries requests to backends and answers back. The configuration can change between any two requests. */
 export class HttpProxy {
   readonly pool: UpstreamPool;
+  readonly functions: FunctionCalls;
+  readonly #endpoints: FunctionEndpoints;
   readonly #options: ProxyOptions;
   #config: GatewayConfig | undefined;
   #router = new Router({ routes: [] });
@@ -65,6 +72,8 @@ export class HttpProxy {
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.pool = new UpstreamPool(options.hostSocket);
+    this.functions = new FunctionCalls({ pool: this.pool, tell: options.tell, now: options.now });
+    this.#endpoints = new FunctionEndpoints(this.functions, options.now);
   }
 
   configure(config: GatewayConfig): void {
@@ -120,7 +129,22 @@ export class HttpProxy {
       });
       return;
     }
+    if (action.type === 'function') {
+      void this.#call({ request, response, client, ...found, ...action }, startedAt);
+      return;
+    }
     this.#forward({ request, response, client, ...found, action, startedAt, length: undefined, sent: 0 });
+  }
+
+  async #call(call: EndpointCall, startedAt: number): Promise<void> {
+    const { request, response, client, found } = call;
+    let answered = { status: 500, sent: 0 };
+    try {
+      answered = await this.#endpoints.handle(call);
+    } catch {
+      reply(response, 500, 'The call could not be answered.\n');
+    }
+    this.#log({ request, client, ...answered, startedAt, route: found.route });
   }
 
   /** The next endpoint of a route, by the weights of its backends, and none of those that have failed. */

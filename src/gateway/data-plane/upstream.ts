@@ -9,6 +9,8 @@ export interface Exchange {
   head: string;
   /** Present when the request has a body that has not been read yet. */
   body: NodeJS.ReadableStream | undefined;
+  /** A body that is there as a whole. */
+  content?: Buffer;
   chunkedBody: boolean;
   onHead: (head: ResponseHead) => void;
   /** Returns false when the client cannot take more for now. */
@@ -72,8 +74,13 @@ export class Connection {
     this.#answered = false;
     this.uses += 1;
     this.#parser.expect(exchange.method);
+    const { body, content } = exchange;
+    if (content !== undefined) this.socket.cork();
     this.socket.write(exchange.head, 'latin1');
-    const { body } = exchange;
+    if (content !== undefined) {
+      this.socket.write(content);
+      this.socket.uncork();
+    }
     this.#bodyDone = body === undefined;
     if (body !== undefined) this.#send(exchange, body);
   }
@@ -160,10 +167,18 @@ export class UpstreamPool {
   /** Idle connections to endpoints that are gone from the configuration are closed. */
   retain(endpoints: ReadonlySet<string>): void {
     for (const [key, list] of this.#idle) {
-      if (endpoints.has(key)) continue;
+      // Sockets belong to functions, which come and go by themselves.
+      if (endpoints.has(key) || key.startsWith('/')) continue;
       for (const { socket } of list) socket.destroy();
       this.#idle.delete(key);
     }
+  }
+
+  /** Nobody is there any more. */
+  drop(endpoint: Endpoint): void {
+    const key = keyOf(endpoint, 'http');
+    for (const { socket } of this.#idle.get(key) ?? []) socket.destroy();
+    this.#idle.delete(key);
   }
 
   #keep(key: string, connection: Connection): void {
@@ -179,12 +194,16 @@ export class UpstreamPool {
 }
 
 export function keyOf(endpoint: Endpoint, protocol: Backend['protocol']): string {
-  return `${protocol}://${endpoint.address}:${endpoint.port}`;
+  return endpoint.socket ?? `${protocol}://${endpoint.address}:${endpoint.port}`;
 }
 
 function connectTo(endpoint: Endpoint): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = createConnection({ host: endpoint.address, port: endpoint.port, noDelay: true });
+    const socket = createConnection(
+      endpoint.socket === undefined
+        ? { host: endpoint.address, port: endpoint.port, noDelay: true }
+        : { path: endpoint.socket },
+    );
     const timer = setTimeout(
       () => socket.destroy(new Error('it does not answer in time')),
       CONNECT_TIMEOUT_MS,

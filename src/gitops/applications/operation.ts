@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { timestamp } from '../../kube/index.ts';
+import { durationMs, timestamp } from '../../kube/index.ts';
 import type { Compared } from '../engine/comparison.ts';
 import { type Desired, optionsIn } from '../engine/desired.ts';
 import { advance, type SyncOptions } from '../engine/sync.ts';
@@ -15,7 +15,6 @@ import {
   type SyncOrder,
   type SyncSelection,
 } from '../resources.ts';
-import { durationMs } from './project.ts';
 
 export interface OperationInput {
   app: Application;

@@ -1,5 +1,5 @@
 import { Cron } from 'croner';
-import type { Informer } from '../../kube/index.ts';
+import { durationMs, type Informer } from '../../kube/index.ts';
 import { matches } from '../engine/ignore.ts';
 import { type ObjectKey, showKey } from '../engine/object-key.ts';
 import { CONTROL_NAMESPACES } from '../clusters/clusters.ts';
@@ -165,15 +165,4 @@ function isActive(
   } catch {
     return false;
   }
-}
-
-const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** "1h30m" */
-export function durationMs(text: string): number | undefined {
-  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(text)) return undefined;
-  return [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce(
-    (sum, [, size, unit]) => sum + Number(size) * UNITS_MS[unit!]!,
-    0,
-  );
 }

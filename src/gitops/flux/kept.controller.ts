@@ -15,6 +15,7 @@ import {
   SECRETS,
   secretText,
   unlessGone,
+  durationMs,
   withCondition,
   withFinalizer,
   withoutFinalizer,
@@ -22,7 +23,7 @@ import {
 import { RenderError } from '../../render/index.ts';
 import { GitError, SourceProblem } from '../../scm/index.ts';
 import { removeObjects } from '../applications/deletion.ts';
-import { durationMs, projectOf, refusalOf } from '../applications/project.ts';
+import { projectOf, refusalOf } from '../applications/project.ts';
 import { type Cluster, ClusterDown } from '../clusters/cluster.ts';
 import type { Clusters } from '../clusters/clusters.ts';
 import type { GitopsContext } from '../context.ts';

@@ -6,12 +6,12 @@ import {
   type Outcome,
   type Request,
   type ResourceRef,
+  durationMs,
   timestamp,
   unlessGone,
   withCondition,
 } from '../../kube/index.ts';
 import { forgeName } from '../../scm/index.ts';
-import { durationMs } from '../applications/project.ts';
 import type { GitopsContext } from '../context.ts';
 import { plain } from '../sources/credentials.ts';
 import type { SourceObject } from './resources.ts';

@@ -1,5 +1,5 @@
-import { controllerReference, type KubeObject } from '../../kube/index.ts';
-import { formatDuration, parseDuration } from '../duration.ts';
+import { controllerReference, durationMs, type KubeObject } from '../../kube/index.ts';
+import { formatDuration } from '../duration.ts';
 import { childName } from '../names.ts';
 import { RunProblem } from '../params.ts';
 import { GROUP, LABELS } from '../resources.ts';
@@ -93,7 +93,7 @@ function childOf(
   const asked =
     timeout === undefined
       ? Number.POSITIVE_INFINITY
-      : (parseDuration(timeout) ?? Number.POSITIVE_INFINITY) || Number.POSITIVE_INFINITY;
+      : (durationMs(timeout) ?? Number.POSITIVE_INFINITY) || Number.POSITIVE_INFINITY;
   const limit = Math.min(asked, Math.max(1000, options.remainingMs));
   const times = { timeout: Number.isFinite(limit) ? formatDuration(Math.ceil(limit / 1000) * 1000) : '0' };
   if (isCustom(task)) return customRun(task, metadata, times);

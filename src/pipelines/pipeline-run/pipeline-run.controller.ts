@@ -14,9 +14,10 @@ import {
   unlessGone,
   unlessThere,
   timestamp,
+  durationMs,
 } from '../../kube/index.ts';
 import type { PipelineContext } from '../context.ts';
-import { formatDuration, parseDuration } from '../duration.ts';
+import { formatDuration } from '../duration.ts';
 import { bindParams, paramReplacements, RunProblem } from '../params.ts';
 import type { References } from '../resolve/resolver.ts';
 import { CUSTOM_RUNS, GROUP, LABELS, PIPELINE_RUNS, TASK_RUNS } from '../resources.ts';
@@ -258,7 +259,7 @@ export class PipelineRunController {
     const now = this.#context.now();
     const started = Date.parse(status.startTime ?? '');
     const limit = (text: string | undefined): number => {
-      const ms = text === undefined ? undefined : parseDuration(text);
+      const ms = text === undefined ? undefined : durationMs(text);
       return ms === undefined || ms === 0 ? Number.POSITIVE_INFINITY : ms;
     };
     const { timeouts } = run.spec;

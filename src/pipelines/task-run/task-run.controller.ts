@@ -12,9 +12,10 @@ import {
   withCondition,
   unlessGone,
   timestamp,
+  durationMs,
 } from '../../kube/index.ts';
 import type { PipelineContext } from '../context.ts';
-import { formatDuration, parseDuration } from '../duration.ts';
+import { formatDuration } from '../duration.ts';
 import { RunProblem } from '../params.ts';
 import type { References } from '../resolve/resolver.ts';
 import { POD_ANNOTATIONS, TASK_RUNS } from '../resources.ts';
@@ -349,7 +350,7 @@ export class TaskRunController {
 function timeoutOf(run: TaskRun): number {
   return run.spec.timeout === undefined
     ? DEFAULT_TIMEOUT_MS
-    : (parseDuration(run.spec.timeout) ?? DEFAULT_TIMEOUT_MS);
+    : (durationMs(run.spec.timeout) ?? DEFAULT_TIMEOUT_MS);
 }
 
 /** The step that runs now, with the time that it has left, where it has a limit. */
@@ -361,7 +362,7 @@ function stepDeadline(
   const names = stepNames(spec);
   for (const [at, { timeout }] of (spec.steps ?? []).entries()) {
     const startedAt = states.find((item) => item.name === names[at])?.running?.startedAt;
-    const limit = timeout === undefined ? undefined : parseDuration(timeout);
+    const limit = timeout === undefined ? undefined : durationMs(timeout);
     if (timeout === undefined || startedAt === undefined || !limit) continue;
     return { step: names[at]!, timeout, left: Date.parse(startedAt) + limit - now };
   }

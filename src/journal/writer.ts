@@ -1,12 +1,9 @@
-import type { Entry } from './collection.ts';
 import type { LogRecord } from './frame.ts';
 import type { Log } from './log.ts';
 
 export interface PendingWrite {
   /** What goes to disk: the value may be sealed. */
   record: LogRecord;
-  collection: string;
-  entry: Entry;
   /** The write is on disk. */
   committed: () => void;
   failed: (cause: unknown) => void;
@@ -18,20 +15,20 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024;
  * Group commit: while one frame is on its way to the disk, the next one fills. A failed frame fails
  * everything queued behind it too, because those writes were built on top of it.
  */
-export class Writer {
+export class Writer<T extends PendingWrite = PendingWrite> {
   readonly #log: Log;
-  readonly #settled: (committed: PendingWrite[]) => void;
-  #queue: PendingWrite[] = [];
+  readonly #settled: (committed: T[]) => void;
+  #queue: T[] = [];
   #running: Promise<void> | undefined;
   #exclusive: Promise<unknown> = Promise.resolve();
 
   /** `settled` sees each durable batch, in order, before its writers are told. */
-  constructor(log: Log, settled: (committed: PendingWrite[]) => void) {
+  constructor(log: Log, settled: (committed: T[]) => void) {
     this.#log = log;
     this.#settled = settled;
   }
 
-  push(write: PendingWrite): void {
+  push(write: T): void {
     this.#queue.push(write);
     this.#running ??= this.#run();
   }
@@ -68,7 +65,7 @@ export class Writer {
     this.#running = undefined;
   }
 
-  #takeBatch(): PendingWrite[] {
+  #takeBatch(): T[] {
     let bytes = 0;
     let count = 0;
     for (const write of this.#queue) {

@@ -38,7 +38,8 @@ export class Log {
     this.#size = size;
   }
 
-  static async open(dir: string, visit: (record: LogRecord) => void): Promise<Log> {
+  /** `visit` sees every record that counts, in order, with the segment that it lies in. */
+  static async open(dir: string, visit: (record: LogRecord, segment: number) => void): Promise<Log> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await checkFormat(dir);
     const files = await segmentFiles(dir);
@@ -50,7 +51,7 @@ export class Log {
     let size = 0;
     for (const [index, file] of live.entries()) {
       const bytes = await readFile(join(dir, file.name));
-      const scan = scanFrames(bytes, visit);
+      const scan = scanFrames(bytes, (record) => visit(record, file.number));
       const torn = scan.end < bytes.length;
       const mayBeTorn = index === live.length - 1 && file.type === 'log';
       if (scan.damaged || (torn && !mayBeTorn)) throw new DamagedLogError(join(dir, file.name), scan.end);
@@ -115,6 +116,21 @@ export class Log {
     await rename(`${path}.tmp`, path);
     await syncDirectory(this.#dir);
     await removeFiles(this.#dir, await segmentFiles(this.#dir), number);
+  }
+
+  /** The segment being written. */
+  get segment(): number {
+    return this.#number;
+  }
+
+  /** Every record of a segment that is complete. */
+  async read(segment: number, visit: (record: LogRecord) => void): Promise<void> {
+    scanFrames(await readFile(join(this.#dir, segmentName(segment, 'log'))), visit);
+  }
+
+  /** Forgets the segments below one, for logs whose past nobody needs. */
+  async drop(below: number): Promise<void> {
+    await removeFiles(this.#dir, await segmentFiles(this.#dir), below);
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,90 @@
+import { durationMs, quantityNumber } from '../../kube/index.ts';
+import type { RevisionConfig } from '../../gateway/index.ts';
+import type { FunctionObject, FunctionTemplate, RevisionObject } from '../resources.ts';
+
+/** How processes of a revision are made, and how many there may be. */
+export interface Plan {
+  key: string;
+  revision: string;
+  namespace: string;
+  /** Image, as it is looked up. */
+  image: string;
+  imageDigest: string;
+  sourceDigest: string | undefined;
+  handler: string | undefined;
+  cloudEvents: boolean;
+  env: Record<string, string>;
+  memoryBytes: number;
+  cpuMillis: number | undefined;
+  port: number | undefined;
+  concurrency: number;
+  minScale: number;
+  maxScale: number;
+  idleMs: number;
+}
+
+const MEBI = 1024 * 1024;
+const DEFAULT_MEMORY = 256 * MEBI;
+const MIN_MEMORY = 32 * MEBI;
+const MAX_TIMEOUT_MS = 15 * 60_000;
+const DEFAULT_TIMEOUT_MS = 60_000;
+const DEFAULT_IDLE_MS = 60_000;
+const DEFAULT_MAX_SCALE = 10;
+const HTTP_PORT = 8080;
+/** Threads of python share one processor. */
+const CONCURRENCY: Record<string, number> = { python3: 8, nodejs: 100 };
+const DEFAULT_CONCURRENCY = 100;
+
+export function planOf(fn: FunctionObject, revision: RevisionObject): Plan {
+  const { template, image } = revision.data;
+  const { spec } = fn;
+  const name = revision.metadata.name ?? '';
+  return {
+    key: `${fn.metadata.namespace}/${fn.metadata.name}`,
+    revision: name,
+    namespace: fn.metadata.namespace ?? '',
+    image: image.reference,
+    imageDigest: image.digest,
+    sourceDigest: template.source?.digest,
+    handler: template.handler,
+    cloudEvents: template.cloudEvents === true,
+    env: template.env ?? {},
+    memoryBytes: memoryOf(template),
+    cpuMillis: template.cpu === undefined ? undefined : Math.round(quantityNumber(template.cpu) * 1000),
+    port: template.http ? HTTP_PORT : undefined,
+    concurrency: concurrencyOf(template, image.language),
+    minScale: spec.minScale ?? 0,
+    maxScale: Math.max(spec.maxScale ?? DEFAULT_MAX_SCALE, spec.minScale ?? 0, 1),
+    idleMs: durationMs(spec.idleTimeout ?? '') ?? DEFAULT_IDLE_MS,
+  };
+}
+
+/** What the data plane knows of a revision. */
+export function configOf({ metadata, data }: RevisionObject, weight: number): RevisionConfig {
+  const { template, image } = data;
+  const timeout = template.timeout ?? 0;
+  return {
+    name: metadata.name ?? '',
+    weight,
+    timeoutMs: timeout === 0 ? DEFAULT_TIMEOUT_MS : Math.min(timeout, MAX_TIMEOUT_MS),
+    concurrency: concurrencyOf(template, image.language),
+    ...(template.schema?.in !== undefined && { schemaIn: template.schema.in }),
+    ...(template.schema?.out !== undefined && { schemaOut: template.schema.out }),
+    ...(template.http && { http: true }),
+  };
+}
+
+/** Everything that a process is made of before it becomes a function: those that share it can share spares. */
+export function kindOfProcess({ imageDigest, memoryBytes, cpuMillis }: Plan): string {
+  return `${imageDigest} ${memoryBytes} ${cpuMillis ?? ''}`;
+}
+
+function memoryOf({ memory }: FunctionTemplate): number {
+  return memory === undefined ? DEFAULT_MEMORY : Math.max(MIN_MEMORY, Math.round(quantityNumber(memory)));
+}
+
+function concurrencyOf({ concurrency }: FunctionTemplate, language: string): number {
+  return (
+    concurrency ?? CONCURRENCY[language.replace(/\d*$/, '')] ?? CONCURRENCY[language] ?? DEFAULT_CONCURRENCY
+  );
+}
