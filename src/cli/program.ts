@@ -11,6 +11,7 @@ import { registerIngress } from './commands/ingress.ts';
 import { registerKubectl } from './commands/kubectl.ts';
 import { registerLogin, registerServiceAccount } from './commands/login.ts';
 import { registerNode } from './commands/node.ts';
+import { registerServerless } from './commands/serverless/serverless.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTrace } from './commands/trace.ts';
 import { registerUp } from './commands/up.ts';
@@ -42,6 +43,7 @@ export function createProgram(environment: Environment): Command {
     registerStatus,
     registerDoctor,
     registerVersion,
+    registerServerless,
     registerCi,
     registerGit,
     registerChange,

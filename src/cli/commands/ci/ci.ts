@@ -20,8 +20,9 @@ export function registerCi(program: Command, environment: Environment): void {
   registerDebug(ci, environment);
   // Older spellings: "dispatch create repository" and "dispatch ci create repository".
   for (const parent of [program, ci]) {
-    const create = new Command('create').description('Older spelling of "ci repository create".');
-    registerCreate(create.command('repository'), environment);
-    parent.addCommand(create, { hidden: true });
+    const known = parent.commands.find((command) => command.name() === 'create');
+    const create = known ?? new Command('create').description('Older spelling of "ci repository create".');
+    registerCreate(create.command('repository', { hidden: true }), environment);
+    if (known === undefined) parent.addCommand(create, { hidden: true });
   }
 }

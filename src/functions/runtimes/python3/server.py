@@ -180,7 +180,7 @@ def call(name, body):
         context["logger"] = Logger()
         value = handler(context, body.get("payload"))
         try:
-            output = json.dumps(value)
+            output = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
         except (TypeError, ValueError) as problem:
             raise TypeError("the output cannot be written as JSON: %s" % problem) from None
         if len(output) > MAX_OUTPUT:
