@@ -1,2 +1,4 @@
 /** Says hello to a name from a place. */
-module.exports = (context, { name = 'Noone', place = 'Nowhere' }) => ({ myField: `Hello, ${name} from ${place}` });
+module.exports = (context, { name = 'Noone', place = 'Nowhere' }) => ({
+  myField: `Hello, ${name} from ${place}`,
+});
