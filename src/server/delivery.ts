@@ -29,9 +29,11 @@ import {
 } from '../scm/index.ts';
 import { type ChartSource, Gitops, gitopsDefinitions } from '../gitops/index.ts';
 import { Renderer } from '../render/index.ts';
+import { OWN_HOST } from '../images/index.ts';
 import type { DataDir } from './data-dir.ts';
 import { ForgeService } from './forge-service.ts';
 import { gitAccess } from './git-access.ts';
+import type { Happenings } from './happenings.ts';
 import { GitopsService } from './gitops-service.ts';
 import { gitResolver } from './git-resolver.ts';
 import type { ImageService } from './image-service.ts';
@@ -54,11 +56,13 @@ export interface DeliveryOptions {
   path: string;
   images: () => ImageService;
   charts: ChartSource;
+  happenings: Happenings;
   publicUrl: () => string;
   now: () => number;
   log: Logger;
 }
 
+const OWN_IMAGES = `${OWN_HOST}/`;
 const KANIKO = /^(?:[\w.-]+\/)*(?:kaniko-project\/executor|kaniko-executor)(?:[:@].*)?$/;
 const ARTIFACTS = /^dispatch\.local\/artifacts(?:[:@].*)?$/;
 /** What the platform adds to a pipeline runs in images that are made of this machine's programs, or in none at all. */
@@ -128,11 +132,24 @@ export class Delivery implements AsyncDisposable {
       },
     };
     this.#sink = new EventSink(context);
-    this.#spool = new PushSpool(this.forge, this.#sink.pushed);
+    this.#spool = new PushSpool(this.forge, async (push) => {
+      const { id, repository, updates } = push;
+      for (const update of updates)
+        await options.happenings.git({
+          id: `${id}/${update.ref}`,
+          namespace: repository.owner,
+          repository: repository.name,
+          type: 'push',
+          data: update,
+        });
+      await this.#sink.pushed(push);
+    });
     this.#changes = new ChangeRequestController({
       ...shared,
       forge: this.forge,
       happened: async (repository, event, id) => {
+        const { owner: namespace, name } = repository;
+        await options.happenings.git({ id, namespace, repository: name, type: event.type, data: event });
         await this.#sink.changed(repository, event, id);
         this.gitops.happened(`${WEB_URL}/dispatch/git/${repository.owner}/${repository.name}.git`, event);
       },
@@ -196,12 +213,20 @@ export class Delivery implements AsyncDisposable {
 
   /** An image of this server's registry has got a new tag, or a tag new content. */
   imageTagged(names: readonly string[], digest: string): void {
+    const { happenings, log } = this.#options;
     for (const name of names) {
       const at = name.lastIndexOf(':');
       const push = { image: name.slice(0, at), tag: name.slice(at + 1), id: `${name}@${digest}` };
       void this.#sink.images
         .pushed(push)
-        .catch((error: unknown) => this.#options.log.warn({ err: error }, 'the push of an image was lost'));
+        .catch((error: unknown) => log.warn({ err: error }, 'the push of an image was lost'));
+      const namespace = name.startsWith(OWN_IMAGES)
+        ? name.slice(OWN_IMAGES.length).split('/', 1)[0]!
+        : undefined;
+      if (namespace !== undefined)
+        void happenings
+          .image({ namespace, image: push.image, tag: push.tag, digest })
+          .catch((error: unknown) => log.warn({ err: error }, 'the push of an image made no event'));
     }
   }
 

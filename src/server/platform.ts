@@ -38,6 +38,7 @@ import type { DataDir } from './data-dir.ts';
 import { ChartRepositories } from './chart-repositories.ts';
 import { Delivery, deliveryDefinitions } from './delivery.ts';
 import { FunctionHost } from './function-host.ts';
+import { Happenings } from './happenings.ts';
 import { ImageService } from './image-service.ts';
 import { outwardFetch } from './outward-fetch.ts';
 import { metricsService } from './metrics-service.ts';
@@ -49,7 +50,7 @@ import type { Settings } from './settings.ts';
 import { Serverless } from './serverless.ts';
 import { TokenAccess } from './token-access.ts';
 import { UsageMeter } from './usage-meter.ts';
-import { installWebService, WebServer } from './web-server.ts';
+import { installWebService, WEB_URL, WebServer } from './web-server.ts';
 
 export interface PlatformOptions {
   dirs: DataDir;
@@ -88,6 +89,7 @@ interface Base {
   images: ImageStore;
   apiPort: number;
   hostIp: string;
+  happenings: Happenings;
   /** Parts that others reach only once everything is there. */
   late: { images?: ImageService; gateway?: Gateway };
 }
@@ -175,6 +177,7 @@ async function baseOf(api: ApiServer, options: PlatformOptions): Promise<Base> {
     images: await openImages(options),
     apiPort: Number(new URL(api.url).port),
     hostIp: hostAddress(),
+    happenings: new Happenings(),
     late: {},
   };
 }
@@ -183,6 +186,7 @@ interface Front {
   delivery: Delivery;
   registry: Registry;
   registryPort: number;
+  web: WebServer;
   webPort: number;
 }
 
@@ -196,6 +200,7 @@ async function openFront(base: Base, opened: AsyncDisposableStack): Promise<Fron
   const delivery = opened.use(
     new Delivery({
       charts,
+      happenings: base.happenings,
       ...contextOf(base),
       dirs,
       access,
@@ -227,7 +232,7 @@ async function openFront(base: Base, opened: AsyncDisposableStack): Promise<Fron
       : [];
     delivery.imageTagged([name, ...own], digest);
   });
-  return { delivery, registry, registryPort, webPort };
+  return { delivery, registry, registryPort, web, webPort };
 }
 
 function contextOf({ client, informers, options }: Base): WorkloadContext {
@@ -345,8 +350,17 @@ async function openServing(
       images: () => late.images!,
       registry,
       tell: (message) => late.gateway?.tell(message),
+      access: base.access,
+      sources: {
+        client,
+        onGit: base.happenings.onGit,
+        onImage: base.happenings.onImage,
+        eventsUrl: (namespace) => `${WEB_URL}/dispatch/events/${namespace}`,
+        publicUrl: () => `http://${host}:${late.gateway!.httpPort}`,
+      },
     }),
   );
+  serverless.serveOn(front.web);
   const gateway = opened.use(
     new Gateway({
       functions: serverless.functions.link,

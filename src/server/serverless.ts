@@ -1,12 +1,19 @@
 import { join } from 'node:path';
+import { type DriverSources, Events, Ingest, LocalEventLog } from '../events/index.ts';
 import { Functions, type InstanceHost } from '../functions/index.ts';
 import type { FunctionsToDataPlane } from '../gateway/index.ts';
 import type { ControllerContext } from '../kube/index.ts';
 import type { DataDir } from './data-dir.ts';
+import { driverWeb } from './driver-web.ts';
+import { EventService } from './event-service.ts';
+import { functionCaller } from './function-caller.ts';
 import { functionImages } from './function-images.ts';
 import { FunctionService } from './function-service.ts';
+import { functionWeb } from './function-web.ts';
 import type { ImageService } from './image-service.ts';
 import type { ServicePart } from './local-services.ts';
+import type { TokenAccess } from './token-access.ts';
+import type { WebServer } from './web-server.ts';
 
 export interface ServerlessOptions extends ControllerContext {
   dirs: DataDir;
@@ -14,35 +21,67 @@ export interface ServerlessOptions extends ControllerContext {
   images: () => ImageService;
   registry: () => string;
   tell: (message: FunctionsToDataPlane) => void;
+  sources: DriverSources;
+  access: TokenAccess;
 }
+
+const DEFAULT_NAMESPACE = 'default';
 
 /** Functions, endpoints and events. */
 export class Serverless implements AsyncDisposable {
   readonly functions: Functions;
-  /** What is no object: runs, sources. */
+  readonly events: Events;
+  /** What is no object: runs, sources, events. */
   readonly services: readonly ServicePart[];
+  readonly #access: TokenAccess;
 
-  private constructor(options: ServerlessOptions, functions: Functions) {
+  private constructor(options: ServerlessOptions, functions: Functions, events: Events) {
     this.functions = functions;
-    this.services = [new FunctionService(options.client, functions)];
+    this.events = events;
+    this.#access = options.access;
+    this.services = [new FunctionService(options.client, functions), new EventService(events)];
   }
 
+  /** Before the informers start. */
   static async open(options: ServerlessOptions): Promise<Serverless> {
-    const { dirs, images, registry, ...context } = options;
+    const { dirs, images, registry, sources, access, host, tell, ...context } = options;
     const dir = join(dirs.root, 'functions');
-    const functions = await Functions.open({
-      ...context,
-      dir,
-      build: functionImages(join(dir, 'builds'), images, registry),
+    const build = functionImages(join(dir, 'builds'), images, registry);
+    const functions = await Functions.open({ ...context, dir, host, tell, build });
+    const log = await LocalEventLog.open({ dir: join(dirs.root, 'events'), now: context.now });
+    const events = new Events(context, {
+      events: log,
+      caller: functionCaller(() => functions.runs),
+      sources,
     });
-    return new Serverless(options, functions);
+    return new Serverless(options, functions, events);
+  }
+
+  serveOn(web: WebServer): void {
+    const ingest = new Ingest({
+      events: this.events,
+      defaultNamespace: DEFAULT_NAMESPACE,
+      authorize: (header, namespace) =>
+        this.#access.may(header, { verb: 'create', resource: 'cloudevents', namespace }),
+    });
+    web.route('/dispatch/events', ingest.handle);
+    web.route('/dispatch/driver/', driverWeb(this.events));
+    web.route('/dispatch/runs/', functionWeb(this.functions, this.#access));
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await this.functions.run(signal);
+    // An event must not be given up because its function was not there yet.
+    const stopped = new Promise<void>((resolve) =>
+      signal.addEventListener('abort', () => resolve(), { once: true }),
+    );
+    const events = Promise.race([this.functions.ready, stopped]).then(() =>
+      signal.aborted ? undefined : this.events.run(signal),
+    );
+    await Promise.all([this.functions.run(signal), events]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.events[Symbol.asyncDispose]();
     await this.functions[Symbol.asyncDispose]();
   }
 }

@@ -17,6 +17,10 @@ export interface RunRequest {
   httpContext?: object;
   /** Makes calls that are made twice one run. */
   idempotencyKey?: string;
+  /** A run that has failed is carried out again. */
+  again?: boolean;
+  /** Nobody waits for it. */
+  isLater?: boolean;
 }
 
 export interface RunsOptions {
@@ -79,14 +83,15 @@ export class Runs {
     const fn = this.#functionOf(request);
     const name = nameOf(request);
     const known = this.#options.store.get(request.namespace, name);
-    if (known?.status.finishedAt !== undefined) return known;
+    if (known?.status.finishedAt !== undefined && !(request.again && known.status.error)) return known;
     const key = `${request.namespace}/${name}`;
     const active = this.#active.get(key);
     if (active !== undefined) return active;
     const run = newRun(
-      { ...request, name, functionId: fn.metadata.uid ?? '', blocking: true },
+      { ...request, name, functionId: fn.metadata.uid ?? '', blocking: request.isLater !== true },
       this.#options.now(),
     );
+    run.status.attempts = known?.status.attempts ?? 0;
     const work = this.#now(run);
     this.#active.set(key, work);
     try {
@@ -130,6 +135,25 @@ export class Runs {
 
   list(query: RunQuery): FunctionRun[] {
     return this.#options.store.list(query);
+  }
+
+  /** Keeps a run that was given up, with the reason, where it can be found and tried again. */
+  async bury(request: RunRequest, why: string): Promise<void> {
+    const { store, now, functions } = this.#options;
+    const name = nameOf(request);
+    const functionId = functions.get(request.namespace, request.function)?.metadata.uid ?? '';
+    const run =
+      store.get(request.namespace, name) ?? newRun({ ...request, name, functionId, blocking: false }, now());
+    await store.put({
+      ...run,
+      status: {
+        ...run.status,
+        phase: 'ERROR',
+        dead: true,
+        finishedAt: run.status.finishedAt ?? now(),
+        reason: [`It was given up: ${why}`],
+      },
+    });
   }
 
   /** Tries again what was given up. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Environment } from '../../environment.ts';
 import { registerApply, registerDelete, registerEdit, registerUpdate } from './change.ts';
 import { registerCreate, registerMakers } from './create.ts';
+import { registerEmit, registerSubscription } from './emit.ts';
 import { registerExec } from './exec.ts';
 import { registerFunctionCommands } from './function.ts';
 import { registerGet } from './get.ts';
@@ -18,4 +19,6 @@ export function registerServerless(program: Command, environment: Environment): 
   registerExec(program, environment);
   registerRun(program, environment);
   registerFunctionCommands(program, environment);
+  registerEmit(program, environment);
+  registerSubscription(program, environment);
 }
