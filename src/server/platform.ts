@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
-import { accessSync, constants } from 'node:fs';
-import { hostname, networkInterfaces } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ADMIN, type ApiServer, InProcessTransport, type PodRuntime } from '../apiserver/index.ts';
@@ -41,6 +39,7 @@ import { FunctionHost } from './function-host.ts';
 import { Happenings } from './happenings.ts';
 import { ImageService } from './image-service.ts';
 import { outwardFetch } from './outward-fetch.ts';
+import { hostAddress, instanceId, nodeNameOf, secretsDir } from './machine.ts';
 import { metricsService } from './metrics-service.ts';
 import { RunServices } from './local-services.ts';
 import { podPuller } from './pull-secrets.ts';
@@ -75,7 +74,6 @@ const DEFINITIONS: ResourceRef = {
   namespaced: false,
 };
 const API_ADDRESS = '10.96.0.1';
-const MEMORY_DIR = '/dev/shm';
 const PRODUCT = fileURLToPath(new URL('../../', import.meta.url));
 const RUNTIMES = fileURLToPath(new URL('../functions/runtimes/', import.meta.url));
 
@@ -475,36 +473,4 @@ function imagesInUse(informers: Informers): Set<string> {
       if (digest !== undefined) found.add(digest);
     }
   return found;
-}
-
-function secretsDir(dirs: DataDir): string {
-  return join(memoryDir(dirs), `dispatch-${instanceId(dirs.root)}`);
-}
-
-/** Secrets of pods lie in memory where the machine has a place for it. */
-function memoryDir(dirs: DataDir): string {
-  try {
-    accessSync(MEMORY_DIR, constants.W_OK);
-    return MEMORY_DIR;
-  } catch {
-    return dirs.run;
-  }
-}
-
-function instanceId(root: string): string {
-  return createHash('sha256').update(root).digest('hex').slice(0, 12);
-}
-
-export function nodeNameOf(host: string): string {
-  const name = host
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9.-]/g, '-')
-    .replaceAll(/^[-.]+|[-.]+$/g, '')
-    .slice(0, 63);
-  return name === '' ? 'localhost' : name;
-}
-
-function hostAddress(): string {
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return addresses.find((item) => item.family === 'IPv4' && !item.internal)?.address ?? '127.0.0.1';
 }

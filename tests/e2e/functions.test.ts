@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { whyNoSandbox } from '../../src/node/index.ts';
+import { Dispatch } from './dispatch.ts';
+
+interface Run {
+  status: string;
+  output: unknown;
+  logs: { stdout: string[]; stderr: string[] } | null;
+  error?: { type: string; message: string; stacktrace: string[] };
+}
+
+const NODE = `
+const fs = require('node:fs');
+module.exports = async (context, payload) => {
+  console.log('called with', payload.do);
+  switch (payload.do) {
+    case 'value': return { answer: 42 };
+    case 'promise': return new Promise((resolve) => setImmediate(() => resolve('later')));
+    case 'throw': throw new TypeError('it does not work');
+    case 'input': { const error = new Error('no such thing'); error.name = 'InputError'; throw error; }
+    case 'exit': process.exit(3);
+    case 'loop': for (;;);
+    case 'hang': return new Promise(() => {});
+    case 'memory': { const all = []; for (;;) all.push(Buffer.alloc(1024 * 1024, 1)); }
+    case 'large': return 'x'.repeat(10 * 1024 * 1024);
+    case 'logs': for (let at = 0; at < 5000; at += 1) console.log('line', at); console.error('bad'); return 'logged';
+    case 'cycle': { const a = {}; a.a = a; return a; }
+    case 'late': setImmediate(() => { throw new Error('too late'); }); return new Promise(() => {});
+    case 'context': return { keys: Object.keys(context).sort(), deadline: context.deadline, secrets: context.secrets };
+    default: return payload;
+  }
+};
+`;
+const PYTHON = `
+import os, sys, threading
+def handle(ctx, payload):
+    do = payload.get("do")
+    print("called with", do)
+    if do == "value": return {"answer": 42}
+    if do == "throw": raise ValueError("it does not work")
+    if do == "exit": sys.exit(3)
+    if do == "loop":
+        while True: pass
+    if do == "hang": threading.Event().wait()
+    if do == "memory":
+        all = []
+        while True: all.append(bytearray(b"x" * (1024 * 1024)))
+    if do == "large": return "x" * (10 * 1024 * 1024)
+    if do == "logs":
+        for at in range(5000): print("line", at)
+        print("bad", file=sys.stderr)
+        return "logged"
+    if do == "object": return object()
+    if do == "context": return {"secrets": ctx["secrets"], "deadline": ctx.deadline}
+    return payload
+`;
+const SEED = 'tests/functions';
+
+describe('functions', { skip: whyNoSandbox() ?? false }, () => {
+  let dispatch: Dispatch;
+  let http = '';
+
+  const ok = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await dispatch.runIn(join(dispatch.home, SEED), ...args);
+    assert.equal(code, 0, `dispatch ${args.join(' ')}: ${stderr}${stdout.slice(-500)}`);
+    return stdout;
+  };
+  const exec = async (fn: string, input: unknown): Promise<Run> => {
+    const args = ['exec', fn, '--wait', '--input', JSON.stringify(input)];
+    const { stdout, stderr } = await dispatch.runIn(join(dispatch.home, SEED), ...args);
+    assert.equal(stderr, '');
+    return JSON.parse(stdout) as Run;
+  };
+  const call = (path: string, body: unknown): Promise<Response> =>
+    fetch(http + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+
+  before(async () => {
+    dispatch = await Dispatch.make();
+    const dir = join(dispatch.home, SEED);
+    await mkdir(dir, { recursive: true });
+    await writeFile(join(dir, 'node.js'), NODE);
+    await writeFile(join(dir, 'snake.py'), PYTHON);
+    await writeFile(join(dir, 'secret.json'), '{"password":"open sesame"}');
+    await dispatch.up();
+    ({ http } = await dispatch.file());
+    await ok('create', 'seed-images');
+    await ok('create', 'secret', 'word', 'secret.json');
+    const limits = ['--timeout', '1500', '--memory', '128Mi'];
+    await ok('create', 'function', 'node', 'node.js', '--image', 'nodejs', '--secret', 'word', ...limits);
+    await ok('create', 'function', 'snake', 'snake.py', '--image', 'python3', '--secret', 'word', ...limits);
+    for (const name of ['node', 'snake'])
+      await ok('create', 'api', name, name, '--path', `/${name}`, '-m', 'POST');
+    await Promise.all(['node', 'snake'].map((name) => ok('exec', name, '--wait')));
+  });
+
+  after(async () => {
+    await dispatch?.[Symbol.asyncDispose]();
+  });
+
+  for (const fn of ['node', 'snake']) {
+    test(`${fn}: what a handler gives is the output, and what it prints is kept`, async () => {
+      const run = await exec(fn, { do: 'value' });
+      assert.deepEqual([run.status, run.output], ['READY', { answer: 42 }]);
+      assert.deepEqual(run.logs?.stdout, ['called with value']);
+      const { output } = await exec(fn, { do: 'context' });
+      assert.deepEqual((output as { secrets: unknown }).secrets, { password: 'open sesame' });
+    });
+
+    test(`${fn}: an exception is a FunctionError with its stack, and harms nobody`, async () => {
+      const run = await exec(fn, { do: 'throw' });
+      assert.equal(run.status, 'ERROR');
+      assert.equal(run.error?.type, 'FunctionError');
+      assert.match(run.error?.message ?? '', /(?:TypeError|ValueError): it does not work/);
+      assert.match(run.error?.stacktrace.join('\n') ?? '', /node\.js|snake\.py/);
+      assert.deepEqual(run.logs?.stdout, ['called with throw']);
+      assert.equal((await call(`/${fn}`, { do: 'throw' })).status, 502);
+      assert.equal((await exec(fn, { do: 'value' })).status, 'READY');
+    });
+
+    test(`${fn}: an exit, a loop and too much memory end the process and not the function`, async () => {
+      for (const [todo, words, status] of [
+        ['exit', /exit code 3/, 502],
+        ['loop', /did not end within 1500 ms/, 504],
+        ['hang', /did not end within 1500 ms/, 504],
+        ['memory', /more memory/, 502],
+      ] as const) {
+        const run = await exec(fn, { do: todo });
+        assert.equal(run.error?.type, 'FunctionError', todo);
+        assert.match(run.error?.message ?? '', words);
+        assert.deepEqual(run.logs?.stdout, [`called with ${todo}`], 'what was printed before is kept');
+        assert.equal((await exec(fn, { do: 'value' })).status, 'READY', `after ${todo}`);
+        const response = await call(`/${fn}`, { do: todo });
+        assert.equal(response.status, status, todo);
+        assert.equal(((await response.json()) as { type: string }).type, 'FunctionError');
+      }
+    });
+
+    test(`${fn}: large outputs and many lines go through`, async () => {
+      const response = await call(`/${fn}`, { do: 'large' });
+      assert.equal(((await response.json()) as string).length, 10 * 1024 * 1024);
+      const run = await exec(fn, { do: 'logs' });
+      assert.equal(run.logs?.stdout.length, 5001);
+      assert.deepEqual(run.logs?.stderr, ['bad']);
+    });
+  }
+
+  test('outputs that are no JSON, errors of late and inputs that are refused are told apart', async () => {
+    for (const [fn, todo, type, status] of [
+      ['node', 'cycle', 'FunctionError', 502],
+      ['snake', 'object', 'FunctionError', 502],
+      ['node', 'late', 'FunctionError', 502],
+      ['node', 'input', 'InputError', 422],
+    ] as const) {
+      const response = await call(`/${fn}`, { do: todo });
+      assert.equal(response.status, status, `${fn} ${todo}`);
+      assert.equal(((await response.json()) as { type: string }).type, type);
+    }
+    assert.equal((await exec('node', { do: 'promise' })).output, 'later');
+  });
+
+  test('a broken handler makes an ERROR with the words of its runtime', async () => {
+    const dir = join(dispatch.home, SEED);
+    await writeFile(join(dir, 'broken.js'), 'module.exports = (a => ;');
+    await writeFile(join(dir, 'broken.py'), 'def handle(ctx payload):\n  pass\n');
+    await ok('create', 'function', 'broken-js', 'broken.js', '--image', 'nodejs');
+    await ok('create', 'function', 'broken-py', 'broken.py', '--image', 'python3');
+    for (const [name, words] of [
+      ['broken-js', /SyntaxError: Unexpected token/],
+      ['broken-py', /SyntaxError/],
+    ] as const) {
+      await dispatch.ok('wait', '--for=jsonpath={.status.phase}=ERROR', `function/${name}`, '--timeout=20s');
+      assert.match(await dispatch.ok('get', 'function', name, '-o', 'jsonpath={.status.reason[0]}'), words);
+      const { code, stderr } = await dispatch.run('exec', name, '--wait');
+      assert.equal(code, 1);
+      assert.match(stderr, /is not READY/);
+    }
+  });
+
+  test('new code takes over under load without a lost request, and the way back is there', async () => {
+    const dir = join(dispatch.home, SEED);
+    const version = (number: number): Promise<void> =>
+      writeFile(
+        join(dir, 'versions.js'),
+        `module.exports = async () => { await new Promise((r) => setTimeout(r, 5)); return ${number}; };`,
+      );
+    await version(1);
+    await ok('create', 'function', 'versions', 'versions.js', '--image', 'nodejs');
+    await ok('create', 'api', 'versions', 'versions', '--path', '/versions', '-m', 'POST');
+    await ok('exec', 'versions', '--wait');
+    let rolling = true;
+    const seen = new Set<unknown>();
+    const failures: string[] = [];
+    const client = async (): Promise<void> => {
+      while (rolling) {
+        const response = await call('/versions', {});
+        const text = await response.text();
+        if (response.status === 200) seen.add(JSON.parse(text));
+        else failures.push(`${response.status} ${text}`);
+      }
+    };
+    const clients = Array.from({ length: 8 }, client);
+    for (const number of [2, 3]) {
+      await version(number);
+      await ok('update', 'function', 'versions', 'versions.js');
+      while (!seen.has(number))
+        await call('/versions', {}).then(async (response) => seen.add(await response.json()));
+    }
+    rolling = false;
+    await Promise.all(clients);
+    assert.deepEqual(failures, []);
+    const revisions = JSON.parse(await ok('function', 'revisions', 'versions', '-o', 'json')) as {
+      name: string;
+    }[];
+    assert.equal(revisions.length, 3);
+    await ok('function', 'rollback', 'versions');
+    await dispatch.ok(
+      'wait',
+      `--for=jsonpath={.status.revision}=${revisions[1]!.name}`,
+      'function/versions',
+      '--timeout=20s',
+    );
+    assert.equal((await (await call('/versions', {})).json()) as number, 2);
+    await ok('function', 'traffic', 'versions', '--to', `${revisions[0]!.name}=50`);
+    const both = new Set<unknown>();
+    while (both.size < 2) both.add(await (await call('/versions', {})).json());
+    assert.deepEqual([...both].sort(), [2, 3]);
+  });
+
+  test('nobody calls, nobody runs; a burst from zero is answered, all of it', async () => {
+    const dir = join(dispatch.home, SEED);
+    await writeFile(join(dir, 'idle.js'), 'module.exports = () => process.pid;');
+    const flags = ['--image', 'nodejs', '--idle-timeout', '1s', '--concurrency', '10', '--max-scale', '3'];
+    await ok('create', 'function', 'idle', 'idle.js', ...flags);
+    await ok('create', 'api', 'idle', 'idle', '--path', '/idle', '-m', 'POST');
+    await ok('exec', 'idle', '--wait');
+    await dispatch.ok('wait', '--for=jsonpath={.status.instances}=0', 'function/idle', '--timeout=30s');
+    const answers = await Promise.all(Array.from({ length: 100 }, () => call('/idle', {})));
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+    await dispatch.ok('wait', '--for=jsonpath={.status.instances}=0', 'function/idle', '--timeout=30s');
+  });
+
+  test('directories, TypeScript, modules and environment', async () => {
+    const dir = join(dispatch.home, SEED, 'directory');
+    await mkdir(join(dir, 'lib'), { recursive: true });
+    await writeFile(
+      join(dir, 'lib', 'greet.ts'),
+      'export const greet = (name: string): string => `${process.env.WORD}, ${name}`;',
+    );
+    await writeFile(
+      join(dir, 'index.ts'),
+      `import { greet } from './lib/greet.ts';
+interface Input { name: string }
+export default async (context: unknown, { name }: Input): Promise<string> => greet(name);
+`,
+    );
+    await ok(
+      'create',
+      'function',
+      'typed',
+      'directory',
+      '--image',
+      'nodejs',
+      '--handler',
+      './index.ts',
+      '--env',
+      'WORD=Servus',
+    );
+    assert.equal((await exec('typed', { name: 'Ada' })).output, 'Servus, Ada');
+  });
+});
