@@ -46,8 +46,11 @@ describe('endpoints', { skip: whyNoSandbox() ?? false }, () => {
     assert.equal(code, 0, `dispatch ${args.join(' ')}: ${stderr}${stdout.slice(-500)}`);
     return stdout;
   };
-  const post = (path: string, body: BodyInit, headers: Record<string, string> = {}): Promise<Response> =>
-    fetch(http + path, { method: 'POST', body, headers });
+  const post = (
+    path: string,
+    body: string | Buffer | URLSearchParams | FormData,
+    headers: Record<string, string> = {},
+  ): Promise<Response> => fetch(http + path, { method: 'POST', body, headers });
   const json = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
     post(path, JSON.stringify(body), { 'content-type': 'application/json', ...headers });
   const payload = async (response: Response): Promise<unknown> =>
