@@ -5,6 +5,7 @@ export { eventsOf } from './ingest/http-binding.ts';
 export { Ingest, readBody } from './ingest/ingest.ts';
 export type { Consumer, Delivered, EventLog, LoggedEvent } from './log/event-log.ts';
 export { LocalEventLog } from './log/local-event-log.ts';
+export { NatsEventLog } from './log/nats-event-log.ts';
 export {
   DRIVER_TYPES,
   DRIVERS,

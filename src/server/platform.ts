@@ -349,6 +349,7 @@ async function openServing(
       registry,
       tell: (message) => late.gateway?.tell(message),
       access: base.access,
+      nats: options.settings.nats,
       sources: {
         client,
         onGit: base.happenings.onGit,

@@ -1,5 +1,12 @@
 import { join } from 'node:path';
-import { type DriverSources, Events, Ingest, LocalEventLog } from '../events/index.ts';
+import {
+  type DriverSources,
+  type EventLog,
+  Events,
+  Ingest,
+  LocalEventLog,
+  NatsEventLog,
+} from '../events/index.ts';
 import { Functions, type InstanceHost } from '../functions/index.ts';
 import type { FunctionsToDataPlane } from '../gateway/index.ts';
 import type { ControllerContext } from '../kube/index.ts';
@@ -23,9 +30,25 @@ export interface ServerlessOptions extends ControllerContext {
   tell: (message: FunctionsToDataPlane) => void;
   sources: DriverSources;
   access: TokenAccess;
+  nats: string | undefined;
 }
 
 const DEFAULT_NAMESPACE = 'default';
+
+/** A NATS server where one is given, and files where not. Credentials in the address are for that server only. */
+function openLog(dir: string, nats: string | undefined, now: () => number): Promise<EventLog> {
+  if (nats === undefined) return LocalEventLog.open({ dir, now });
+  const url = new URL(nats);
+  const [user, pass] = [url.username, url.password].map(decodeURIComponent);
+  return NatsEventLog.open({
+    now,
+    connection: {
+      servers: `${url.protocol}//${url.host}`,
+      ...(user && (pass ? { user, pass } : { token: user })),
+      ...(url.protocol === 'tls:' && { tls: {} }),
+    },
+  });
+}
 
 /** Functions, endpoints and events. */
 export class Serverless implements AsyncDisposable {
@@ -44,13 +67,12 @@ export class Serverless implements AsyncDisposable {
 
   /** Before the informers start. */
   static async open(options: ServerlessOptions): Promise<Serverless> {
-    const { dirs, images, registry, sources, access, host, tell, ...context } = options;
+    const { dirs, images, registry, sources, access, host, tell, nats, ...context } = options;
     const dir = join(dirs.root, 'functions');
     const build = functionImages(join(dir, 'builds'), images, registry);
     const functions = await Functions.open({ ...context, dir, host, tell, build });
-    const log = await LocalEventLog.open({ dir: join(dirs.root, 'events'), now: context.now });
     const events = new Events(context, {
-      events: log,
+      events: await openLog(join(dirs.root, 'events'), nats, context.now),
       caller: functionCaller(() => functions.runs),
       sources,
     });

@@ -9,6 +9,8 @@ export interface Settings {
   registry: RegistrySettings;
   hostPathRoots: string[];
   allowPrivileged: boolean;
+  /** Where events are kept, instead of in files: "nats://HOST:PORT". */
+  nats?: string;
 }
 
 interface SettingsFile {
@@ -17,6 +19,7 @@ interface SettingsFile {
   offline?: boolean;
   hostPathRoots?: string[];
   allowPrivileged?: boolean;
+  nats?: string;
 }
 
 export interface SettingsFlags {
@@ -26,7 +29,7 @@ export interface SettingsFlags {
   allowPrivileged: boolean;
 }
 
-const KEYS = ['registryMirrors', 'insecureRegistries', 'offline', 'hostPathRoots', 'allowPrivileged'];
+const KEYS = ['registryMirrors', 'insecureRegistries', 'offline', 'hostPathRoots', 'allowPrivileged', 'nats'];
 
 export async function readSettings(root: string, flags: SettingsFlags): Promise<Settings> {
   const path = join(root, 'config.yaml');
@@ -53,7 +56,17 @@ export async function readSettings(root: string, flags: SettingsFlags): Promise<
     },
     hostPathRoots: [...flags.hostPathRoot, ...(file.hostPathRoots ?? [])],
     allowPrivileged: flags.allowPrivileged || file.allowPrivileged === true,
+    ...(file.nats !== undefined && { nats: natsUrl(file.nats) }),
   };
+}
+
+function natsUrl(text: unknown): string {
+  const url = typeof text === 'string' ? URL.parse(text) : null;
+  if (url === null || !['nats:', 'tls:'].includes(url.protocol))
+    throw new UserError(
+      'The setting nats is no address of a NATS server: write it as nats://127.0.0.1:4222.',
+    );
+  return text as string;
 }
 
 async function readSettingsFile(path: string): Promise<SettingsFile> {
