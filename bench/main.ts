@@ -1,6 +1,8 @@
 import { benchApiServer } from './apiserver/bench.ts';
 import { benchBuild } from './build/bench.ts';
 import { benchCi } from './ci/bench.ts';
+import { benchEvents } from './events/bench.ts';
+import { benchFunctions } from './functions/bench.ts';
 import { benchGateway } from './gateway/bench.ts';
 import { benchGitops } from './gitops/bench.ts';
 import { benchPods } from './pods/bench.ts';
@@ -11,6 +13,8 @@ const BENCHES: Record<string, (rows: readonly string[]) => Promise<Row[]>> = {
   apiserver: benchApiServer,
   build: benchBuild,
   ci: benchCi,
+  events: benchEvents,
+  functions: benchFunctions,
   gateway: benchGateway,
   gitops: benchGitops,
   pods: benchPods,

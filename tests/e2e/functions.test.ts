@@ -251,7 +251,7 @@ describe('functions', { skip: whyNoSandbox() ?? false }, () => {
     await mkdir(join(dir, 'lib'), { recursive: true });
     await writeFile(
       join(dir, 'lib', 'greet.ts'),
-      'export const greet = (name: string): string => `${process.env.WORD}, ${name}`;',
+      'export const greet = (name: string): string => [process.env.WORD, name].join(", ");',
     );
     await writeFile(
       join(dir, 'index.ts'),

@@ -180,7 +180,8 @@ class NatsConsumer implements Consumer {
 
   async next(limit: number, signal: AbortSignal): Promise<Delivered[]> {
     const { client, stream } = this.#options;
-    const consumer = (this.#pull ??= await client.consumers.get(stream, nameOf(this.#place)));
+    const consumer = this.#pull ?? (await client.consumers.get(stream, nameOf(this.#place)));
+    this.#pull = consumer;
     const stop = (): void => this.#fetching?.stop();
     signal.addEventListener('abort', stop);
     try {

@@ -1,0 +1,246 @@
+import { spawnSync } from 'node:child_process';
+import { FUNCTIONS, type FunctionObject } from '../../src/functions/index.ts';
+import { GROUP, VERSION } from '../../src/api/index.ts';
+import {
+  type KubeClient,
+  type KubeObject,
+  PODS,
+  SERVICES,
+  INGRESSES,
+  type ResourceRef,
+} from '../../src/kube/index.ts';
+import type { Row } from '../main.ts';
+import { isInstalled, median, Platform } from '../platform.ts';
+
+const NAMESPACE = 'default';
+const CONNECTIONS = 64;
+const SECONDS = 5;
+const ROUNDS = 3;
+const COLD = 12;
+const CREATED = 10;
+const HELLO = 'module.exports = (_, { name }) => ({ myField: `Hello, ${name}` });';
+const HELLO_PY = 'def handle(ctx, payload):\n    return {"myField": "Hello, %s" % payload.get("name")}\n';
+const BARE =
+  "require('http').createServer((q, a) => { const body = JSON.stringify({ myField: 'Hello, ' + new URL(q.url, 'http://x').searchParams.get('name') }); a.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }); a.end(body); }).listen(8080)";
+
+interface Load {
+  perSecond: number;
+  p50: number;
+  p99: number;
+}
+
+/** Calls of functions, beside a bare Node server behind the same gateway in the same run. */
+export async function benchFunctions(): Promise<Row[]> {
+  if (!isInstalled('wrk')) throw new Error('This benchmark needs wrk: install the package wrk.');
+  await using platform = await Platform.start();
+  const client = platform.client();
+  const { http } = await platform.file();
+  await images(client);
+  await create(client, 'functions', 'Function', 'hello', {
+    image: 'nodejs',
+    source: { files: { 'hello.js': HELLO } },
+  });
+  await create(client, 'endpoints', 'Endpoint', 'hello', { function: 'hello', paths: ['/hello'] });
+  await ready(client, 'hello');
+  await bare(client);
+  const [ours, peer] = [`${http}/hello?name=Jon`, `${http}/bare?name=Jon`];
+  for (const url of [ours, peer]) await answered(url);
+  const loads = { ours: [] as Load[], peer: [] as Load[] };
+  for (let round = 0; round < ROUNDS; round += 1) {
+    loads.peer.push(load(peer));
+    loads.ours.push(load(ours));
+  }
+  const rows = warmRows(best(loads.ours), best(loads.peer));
+  rows.push(...(await coldRows(client, http)), await createdRow(client));
+  await client.close();
+  return rows;
+}
+
+function warmRows(ours: Load, peer: Load): Row[] {
+  return [
+    {
+      name: 'warm calls/s at 64, hello in nodejs',
+      value: ours.perSecond,
+      unit: '/s',
+      peer: `bare Node: ${Math.round(peer.perSecond).toLocaleString('en')} /s`,
+      goal: '—',
+    },
+    {
+      name: 'warm call p50 at 64',
+      value: ours.p50,
+      unit: 'ms',
+      peer: `bare Node: ${peer.p50.toFixed(2)} ms`,
+      goal: '≤ 1.5 ×',
+    },
+    { name: 'warm call p50 ÷ bare Node', value: ours.p50 / peer.p50, unit: '×', peer: '1', goal: '≤ 1.5' },
+    { name: 'warm call p99 ÷ bare Node', value: ours.p99 / peer.p99, unit: '×', peer: '1', goal: '≤ 2' },
+  ];
+}
+
+async function coldRows(client: KubeClient, http: string): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const [name, image, files, peer, goal] of [
+    ['cold-js', 'nodejs', { 'a.js': HELLO }, [process.execPath, '-e', '0'], '≤ 150 ms p50'],
+    ['cold-py', 'python3', { 'a.py': HELLO_PY }, ['python3', '-c', 'pass'], '≤ 200 ms'],
+  ] as const) {
+    await create(client, 'functions', 'Function', name, { image, source: { files }, idleTimeout: '1s' });
+    await create(client, 'endpoints', 'Endpoint', name, { function: name, paths: [`/${name}`] });
+    await ready(client, name);
+    const times: number[] = [];
+    for (let at = 0; at < COLD; at += 1) {
+      await until(client, name, (fn) => (fn.status?.instances ?? 0) === 0);
+      const start = performance.now();
+      await (await fetch(`${http}/${name}?name=x`)).arrayBuffer();
+      times.push(performance.now() - start);
+    }
+    const process_ = median(
+      Array.from({ length: COLD }, () => {
+        const start = performance.now();
+        spawnSync(peer[0], peer.slice(1), { env: { PATH: process.env['PATH'] } });
+        return performance.now() - start;
+      }),
+    );
+    rows.push({
+      name: `cold start, ${image}: from none to the answer, p50`,
+      value: median(times),
+      unit: 'ms',
+      peer: `${peer.slice(image === 'nodejs' ? 1 : 0).join(' ')} as a process: ${process_.toFixed(0)} ms`,
+      goal,
+    });
+  }
+  return rows;
+}
+
+async function createdRow(client: KubeClient): Promise<Row> {
+  const times: number[] = [];
+  for (let at = 0; at < CREATED; at += 1) {
+    const start = performance.now();
+    await create(client, 'functions', 'Function', `new-${at}`, {
+      image: 'nodejs',
+      source: { files: { 'a.js': `${HELLO}// ${at}` } },
+    });
+    await ready(client, `new-${at}`);
+    times.push(performance.now() - start);
+  }
+  return {
+    name: 'function created → READY, p50',
+    value: median(times),
+    unit: 'ms',
+    peer: '—',
+    goal: '≤ 500 ms',
+  };
+}
+
+export async function images(client: KubeClient): Promise<void> {
+  for (const language of ['nodejs', 'python3']) {
+    await create(client, 'baseimages', 'BaseImage', `${language}-base`, {
+      image: `dispatch.local/${language}-base`,
+      language,
+    });
+    await create(client, 'images', 'Image', language, { baseImage: `${language}-base` });
+  }
+}
+
+export async function create(
+  client: KubeClient,
+  plural: string,
+  kind: string,
+  name: string,
+  spec: object,
+): Promise<void> {
+  const resource: ResourceRef = { group: GROUP, version: VERSION, plural, namespaced: true };
+  await client.create<KubeObject>(resource, {
+    apiVersion: `${GROUP}/${VERSION}`,
+    kind,
+    metadata: { name, namespace: NAMESPACE },
+    spec,
+  });
+}
+
+export function ready(client: KubeClient, name: string): Promise<void> {
+  return until(client, name, (fn) => fn.status?.phase === 'READY');
+}
+
+async function until(client: KubeClient, name: string, isSo: (fn: FunctionObject) => boolean): Promise<void> {
+  const fn = await client.get<FunctionObject>(FUNCTIONS, NAMESPACE, name);
+  if (isSo(fn)) return;
+  const stop = new AbortController();
+  try {
+    for await (const { object } of client.watch<FunctionObject>(FUNCTIONS, {
+      namespace: NAMESPACE,
+      fieldSelector: `metadata.name=${name}`,
+      resourceVersion: fn.metadata.resourceVersion ?? '',
+      signal: stop.signal,
+    }))
+      if (isSo(object)) return;
+  } finally {
+    stop.abort();
+  }
+}
+
+/** The peer: the same work in a plain Node server in a pod, behind the same gateway. */
+async function bare(client: KubeClient): Promise<void> {
+  const metadata = { name: 'bare', namespace: NAMESPACE, labels: { app: 'bare' } };
+  await client.create<KubeObject>(PODS, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata,
+    spec: { containers: [{ name: 'bare', image: 'dispatch.local/node', command: ['node', '-e', BARE] }] },
+  });
+  await client.create<KubeObject>(SERVICES, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata,
+    spec: { selector: { app: 'bare' }, ports: [{ port: 80, targetPort: 8080 }] },
+  });
+  await client.create<KubeObject>(INGRESSES, {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata,
+    spec: {
+      rules: [
+        {
+          http: {
+            paths: [
+              {
+                path: '/bare',
+                pathType: 'Prefix',
+                backend: { service: { name: 'bare', port: { number: 80 } } },
+              },
+            ],
+          },
+        },
+      ],
+    },
+  });
+}
+
+async function answered(url: string): Promise<void> {
+  for (let tries = 0; tries < 500; tries += 1) {
+    const answer = await fetch(url).catch(() => undefined);
+    await answer?.arrayBuffer();
+    if (answer?.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`${url} does not answer.`);
+}
+
+function load(url: string): Load {
+  const { stdout } = spawnSync('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${SECONDS}s`, '--latency', url], {
+    encoding: 'utf8',
+  });
+  if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(stdout);
+  const latency = (share: string): number => {
+    const [, value, unit] = new RegExp(`${share}%\\s+([\\d.]+)(us|ms|s)`).exec(stdout) ?? [];
+    return Number(value) * ({ us: 0.001, ms: 1, s: 1000 }[unit ?? 'ms'] ?? 1);
+  };
+  return {
+    perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
+    p50: latency('50'),
+    p99: latency('99'),
+  };
+}
+
+function best(loads: readonly Load[]): Load {
+  return loads.reduce((a, b) => (b.perSecond > a.perSecond ? b : a));
+}
