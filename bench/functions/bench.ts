@@ -18,7 +18,7 @@ const SECONDS = 5;
 const ROUNDS = 3;
 const COLD = 12;
 const CREATED = 10;
-const HELLO = 'module.exports = (_, { name }) => ({ myField: `Hello, ${name}` });';
+const HELLO = "module.exports = (_, { name }) => ({ myField: 'Hello, ' + name });";
 const HELLO_PY = 'def handle(ctx, payload):\n    return {"myField": "Hello, %s" % payload.get("name")}\n';
 const BARE =
   "require('http').createServer((q, a) => { const body = JSON.stringify({ myField: 'Hello, ' + new URL(q.url, 'http://x').searchParams.get('name') }); a.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }); a.end(body); }).listen(8080)";

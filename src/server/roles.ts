@@ -1,3 +1,4 @@
+import { GROUP, KINDS } from '../api/index.ts';
 import type { KubeClient, KubeObject, ResourceRef } from '../kube/index.ts';
 
 const CLUSTER_ROLES: ResourceRef = {
@@ -11,7 +12,11 @@ const WRITE = ['create', 'update', 'patch', 'delete', 'deletecollection'];
 
 /** What the roles view, edit and admin may do with the kinds that are added to those of Kubernetes. */
 export async function installRoles(client: KubeClient): Promise<void> {
-  const groups = ['tekton.dev', 'dispatch.dev', 'gateway.networking.k8s.io'];
+  const groups = ['tekton.dev', 'gateway.networking.k8s.io'];
+  // Policies give rights, and organisations make namespaces: those are not for everybody who writes here.
+  const ours = KINDS.map(({ plural }) => plural).filter(
+    (plural) => !['policies', 'organizations'].includes(plural),
+  );
   // An application may keep objects that its author could not make: whoever looks after a namespace decides.
   const delivery = [
     'argoproj.io',
@@ -21,11 +26,12 @@ export async function installRoles(client: KubeClient): Promise<void> {
   ];
   const roles = [
     role('view', [
-      { apiGroups: [...groups, ...delivery], resources: ['*'], verbs: READ },
+      { apiGroups: [...groups, ...delivery, GROUP], resources: ['*'], verbs: READ },
       { apiGroups: ['run.dispatch.dev'], resources: ['*'], verbs: READ },
     ]),
     role('edit', [
       { apiGroups: groups, resources: ['*'], verbs: WRITE },
+      { apiGroups: [GROUP], resources: ours, verbs: WRITE },
       {
         apiGroups: ['run.dispatch.dev'],
         resources: ['gitrepositories', 'images', 'applications', 'functionsources'],
@@ -33,11 +39,12 @@ export async function installRoles(client: KubeClient): Promise<void> {
       },
       {
         apiGroups: ['run.dispatch.dev'],
-        resources: ['functionruns', 'functionruns/redrive', 'cloudevents'],
+        resources: ['functionruns', 'functionruns/redrive', 'cloudevents', 'subscriptions/replay'],
         verbs: ['create'],
       },
     ]),
     role('admin', [
+      { apiGroups: [GROUP], resources: ['policies'], verbs: WRITE },
       { apiGroups: delivery, resources: ['*'], verbs: WRITE },
       {
         apiGroups: ['run.dispatch.dev'],

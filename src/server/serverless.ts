@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { OrganizationController, PolicyController } from '../auth/index.ts';
 import {
   type DriverSources,
   type EventLog,
@@ -20,7 +21,7 @@ import { functionWeb } from './function-web.ts';
 import type { ImageService } from './image-service.ts';
 import type { ServicePart } from './local-services.ts';
 import type { TokenAccess } from './token-access.ts';
-import type { WebServer } from './web-server.ts';
+import { SYSTEM_NAMESPACE, type WebServer } from './web-server.ts';
 
 export interface ServerlessOptions extends ControllerContext {
   dirs: DataDir;
@@ -57,11 +58,13 @@ export class Serverless implements AsyncDisposable {
   /** What is no object: runs, sources, events. */
   readonly services: readonly ServicePart[];
   readonly #access: TokenAccess;
+  readonly #identity: readonly { run: (signal: AbortSignal) => Promise<void> }[];
 
   private constructor(options: ServerlessOptions, functions: Functions, events: Events) {
     this.functions = functions;
     this.events = events;
     this.#access = options.access;
+    this.#identity = [new PolicyController(options, SYSTEM_NAMESPACE), new OrganizationController(options)];
     this.services = [new FunctionService(options.client, functions), new EventService(events)];
   }
 
@@ -99,7 +102,8 @@ export class Serverless implements AsyncDisposable {
     const events = Promise.race([this.functions.ready, stopped]).then(() =>
       signal.aborted ? undefined : this.events.run(signal),
     );
-    await Promise.all([this.functions.run(signal), events]);
+    const identity = this.#identity.map((controller) => controller.run(signal));
+    await Promise.all([this.functions.run(signal), events, ...identity]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

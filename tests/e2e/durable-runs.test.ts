@@ -70,7 +70,8 @@ describe('runs and events over crashes', { skip: whyNoSandbox() ?? false }, () =
       let isUp = true;
       const sending = Array.from({ length: 6 }, async (_, at) => {
         while (isUp) {
-          const n = String((count += 1));
+          count += 1;
+          const n = String(count);
           try {
             if (at % 2 === 0) {
               const headers = { 'content-type': 'application/json', 'x-dispatch-blocking': 'false' };

@@ -7,6 +7,7 @@ import { type Environment, globalFlags } from '../environment.ts';
 import { examples } from '../help.ts';
 import { printList } from '../output.ts';
 import { age, withClient } from './ci/client.ts';
+import { registerLogins } from './serverless/manage.ts';
 
 interface LoginFlags {
   serviceAccount?: string;
@@ -86,7 +87,10 @@ export function registerServiceAccount(program: Command, environment: Environmen
 }
 
 export function registerLogin(program: Command, environment: Environment): void {
-  const login = program.command('login').description('Give credentials to an account.');
+  const login = program
+    .command('login')
+    .description('Log in to a server, or give credentials to an account.');
+  registerLogins(login, program, environment);
   for (const name of [...PROVIDERS, 'git', 'docker', 's3'] as const)
     login
       .command(name)

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { KubeClient } from '../../../kube/index.ts';
-import { connect, type Environment, globalFlags } from '../../environment.ts';
+import { connect, type Environment, globalFlags, namespaceOf } from '../../environment.ts';
 
 /** Works with a client of the cluster that the flags mean, in the namespace that they name. */
 export async function withClient<T>(
@@ -11,7 +11,7 @@ export async function withClient<T>(
   const flags = globalFlags(command);
   const client = await connect(environment, flags);
   try {
-    return await work(client, flags.namespace ?? environment.env['DISPATCH_NAMESPACE'] ?? 'default');
+    return await work(client, namespaceOf(environment, flags));
   } finally {
     await client.close();
   }

@@ -6,6 +6,9 @@ import { registerEmit, registerSubscription } from './emit.ts';
 import { registerExec } from './exec.ts';
 import { registerFunctionCommands } from './function.ts';
 import { registerGet } from './get.ts';
+import { registerIam } from './iam.ts';
+import { registerLog } from './log.ts';
+import { registerManage } from './manage.ts';
 import { registerRun } from './runs.ts';
 
 /** Functions, endpoints and events. */
@@ -20,5 +23,8 @@ export function registerServerless(program: Command, environment: Environment): 
   registerRun(program, environment);
   registerFunctionCommands(program, environment);
   registerEmit(program, environment);
+  registerIam(program, environment);
+  registerManage(program, environment);
+  registerLog(program, environment);
   registerSubscription(program, environment);
 }
