@@ -7,6 +7,7 @@ try {
     argv: process.argv,
     env: process.env,
     cwd: process.cwd(),
+    stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
   });

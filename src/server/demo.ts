@@ -1,19 +1,22 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseAllDocuments } from 'yaml';
+import { GROUP, KINDS, VERSION } from '../api/index.ts';
 import { REPOSITORIES, type Repository } from '../ci/index.ts';
 import { APPLICATIONS, type Application, IN_CLUSTER } from '../gitops/index.ts';
-import { type KubeClient, unlessThere } from '../kube/index.ts';
+import { type KubeClient, type KubeObject, unlessThere } from '../kube/index.ts';
 import type { ForgeRepositories, ForgeRepository } from '../scm/index.ts';
 import type { Delivery } from './delivery.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../examples/', import.meta.url));
 const SAMPLE = { owner: 'default', name: 'hello-world' };
 const GITOPS = { owner: 'default', name: 'hello-world-gitops' };
+const PLURALS = Object.fromEntries(KINDS.map(({ kind, plural }) => [kind, plural]));
 const AUTHOR = ['-c', 'user.name=Dispatch', '-c', 'user.email=dispatch@localhost'];
 
-/** The sample project of the first run: a small web service with its pipeline, and what keeps it deployed. */
+/** The sample project of the first run: a small web service with its pipeline, what keeps it deployed, and a function. */
 export async function installDemo({
   client,
   delivery,
@@ -25,6 +28,7 @@ export async function installDemo({
 }): Promise<void> {
   const { forge } = delivery;
   if (await forge.exists(SAMPLE)) return;
+  await installFunction(client);
   const urlOf = ({ owner, name }: ForgeRepository): string =>
     `${publicUrl}/dispatch/git/${owner}/${name}.git`;
   await forge.create(GITOPS);
@@ -54,6 +58,15 @@ export async function installDemo({
     message: 'A small web service, and its pipeline',
   });
   delivery.pushed(SAMPLE);
+}
+
+async function installFunction(client: KubeClient): Promise<void> {
+  const text = await readFile(join(EXAMPLES, 'functions', 'greet.yaml'), 'utf8');
+  for (const document of parseAllDocuments(text)) {
+    const object = (document as { toJS: () => unknown }).toJS() as KubeObject;
+    const plural = PLURALS[object.kind ?? ''] ?? '';
+    await unlessThere(client.create({ group: GROUP, version: VERSION, plural, namespaced: true }, object));
+  }
 }
 
 async function commit(

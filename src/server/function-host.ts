@@ -18,6 +18,8 @@ export interface FunctionHostOptions {
   /** Of the processes' files; on the file system of the sockets. */
   dir: string;
   logsDir: string;
+  /** Where our programs are that answer in sandboxes. */
+  runtimes: string;
   log: Logger;
 }
 
@@ -35,7 +37,15 @@ const STORAGE_BYTES = 512 * 1024 * 1024;
 const NAMES = 'search svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n';
 const HOSTS = '127.0.0.1\tlocalhost\n::1\tlocalhost\n';
 const INSIDE = '/run/dispatch';
+const RUNTIMES = '/opt/dispatch/runtimes';
 const NODE_HEAP_SHARE = 0.75;
+
+/** The programs that make a process of each language a function. They run in any image that has the language. */
+const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+  nodejs: ['node', `${RUNTIMES}/nodejs/server.mjs`],
+  python3: ['python3', `${RUNTIMES}/python3/server.py`],
+  java: ['java', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', `${RUNTIMES}/java/Server.java`],
+};
 
 interface Watched {
   changed: () => void;
@@ -117,7 +127,7 @@ export class FunctionHost implements InstanceHost {
         name: 'function',
         attempt: 0,
         image: { layers: [image.rootfs], reference: image.reference },
-        argv: [...(image.config.Entrypoint ?? []), ...(image.config.Cmd ?? [])],
+        argv: argvOf(spec) ?? [...(image.config.Entrypoint ?? []), ...(image.config.Cmd ?? [])],
         env: environmentOf(spec, image.config.Env ?? []),
         cwd: image.config.WorkingDir || '/',
         user: image.config.User ?? '',
@@ -134,6 +144,7 @@ export class FunctionHost implements InstanceHost {
           { type: 'bind', source: join(own, 'hosts'), target: '/etc/hosts', readOnly: true },
           { type: 'bind', source: join(own, 'resolv.conf'), target: '/etc/resolv.conf', readOnly: true },
           { type: 'bind', source: shared, target: INSIDE, readOnly: false },
+          { type: 'bind', source: this.#options.runtimes, target: RUNTIMES, readOnly: true },
         ],
         dir: own,
         log,
@@ -259,6 +270,11 @@ export class FunctionHost implements InstanceHost {
     // Runs that ended with it may still be asked what they had printed.
     setTimeout(() => void rm(log, { force: true }).catch(() => {}), LOG_KEPT_MS).unref();
   }
+}
+
+function argvOf({ language, port }: ProcessSpec): string[] | undefined {
+  const program = port === undefined ? PROGRAMS[language] : undefined;
+  return program && [...program];
 }
 
 function environmentOf(spec: ProcessSpec, image: readonly string[]): Record<string, string> {

@@ -35,6 +35,7 @@ import { DEFAULT_CLASS, type WorkloadContext, workloadControllers } from '../wor
 import type { DataDir } from './data-dir.ts';
 import { ChartRepositories } from './chart-repositories.ts';
 import { Delivery, deliveryDefinitions } from './delivery.ts';
+import { endpointOpenApi } from './endpoint-openapi.ts';
 import { FunctionHost } from './function-host.ts';
 import { Happenings } from './happenings.ts';
 import { ImageService } from './image-service.ts';
@@ -274,7 +275,7 @@ async function openNode(
   });
   const builtin = new BuiltinImages({
     images,
-    host: { path: options.path, node: process.execPath, product: PRODUCT, runtimes: RUNTIMES },
+    host: { path: options.path, node: process.execPath, product: PRODUCT },
     arch: process.arch,
   });
   const nodeImages = new NodeImages({
@@ -343,6 +344,7 @@ async function openServing(
         images: node.images,
         dir: join(dirs.run, 'functions'),
         logsDir: join(dirs.logs, 'functions'),
+        runtimes: RUNTIMES,
         log,
       }),
       images: () => late.images!,
@@ -379,6 +381,10 @@ async function openServing(
     }),
   );
   late.gateway = gateway;
+  front.web.route(
+    '/dispatch/openapi.json',
+    endpointOpenApi(() => gateway, informers, options.version),
+  );
   runtime.listen({ changed: () => {}, logged: () => {}, lost: () => gateway.networkReplaced() });
   const usage = new UsageMeter({ runtime, informers, requests: () => gateway.metrics(), now });
   api.core.deps.aggregation.mount(metricsService(usage, informers, now));

@@ -74,9 +74,12 @@ export class Serverless implements AsyncDisposable {
     const dir = join(dirs.root, 'functions');
     const build = functionImages(join(dir, 'builds'), images, registry);
     const functions = await Functions.open({ ...context, dir, host, tell, build });
-    const events = new Events(context, {
+    const events: Events = new Events(context, {
       events: await openLog(join(dirs.root, 'events'), nats, context.now),
-      caller: functionCaller(() => functions.runs),
+      caller: functionCaller(
+        () => functions.runs,
+        (namespace, event) => events.emit(namespace, [event]),
+      ),
       sources,
     });
     return new Serverless(options, functions, events);

@@ -211,18 +211,24 @@ export class Fleet {
   async #make(plan: Plan): Promise<HostedProcess> {
     const { host, sources } = this.#options;
     if (plan.port !== undefined) {
-      const { image, memoryBytes, cpuMillis, env, port } = plan;
-      return host.start({ id: randomUUID(), image, memoryBytes, cpuMillis, env, port }, this.#signal);
+      const { image, language, memoryBytes, cpuMillis, env, port } = plan;
+      return host.start(
+        { id: randomUUID(), image, language, memoryBytes, cpuMillis, env, port },
+        this.#signal,
+      );
     }
     const files = plan.sourceDigest === undefined ? [] : await sources.get(plan.namespace, plan.sourceDigest);
     if (files === undefined)
       throw new LoadError(
         `The source ${plan.sourceDigest} is not there: create or update the function again.`,
       );
-    const { image, memoryBytes, cpuMillis, handler, env, cloudEvents } = plan;
+    const { image, language, memoryBytes, cpuMillis, handler, env, cloudEvents } = plan;
     const process =
       this.#spares.take(plan) ??
-      (await host.start({ id: randomUUID(), image, memoryBytes, cpuMillis, env: {} }, this.#signal));
+      (await host.start(
+        { id: randomUUID(), image, language, memoryBytes, cpuMillis, env: {} },
+        this.#signal,
+      ));
     try {
       await process.load({ files, handler, env, cloudEvents });
       return process;

@@ -6,6 +6,8 @@ export interface ProcessSpec {
   id: string;
   /** Name of the image, as it is looked up. */
   image: string;
+  /** Decides which of our programs answers in it; one that it has itself where the language is none of ours. */
+  language: string;
   memoryBytes: number;
   cpuMillis: number | undefined;
   env: Record<string, string>;

@@ -10,6 +10,7 @@ export interface Plan {
   /** Image, as it is looked up. */
   image: string;
   imageDigest: string;
+  language: string;
   sourceDigest: string | undefined;
   handler: string | undefined;
   cloudEvents: boolean;
@@ -32,7 +33,7 @@ const DEFAULT_IDLE_MS = 60_000;
 const DEFAULT_MAX_SCALE = 10;
 const HTTP_PORT = 8080;
 /** Threads of python share one processor. */
-const CONCURRENCY: Record<string, number> = { python3: 8, nodejs: 100 };
+const CONCURRENCY: Record<string, number> = { python3: 8 };
 const DEFAULT_CONCURRENCY = 100;
 
 export function planOf(fn: FunctionObject, revision: RevisionObject): Plan {
@@ -45,6 +46,7 @@ export function planOf(fn: FunctionObject, revision: RevisionObject): Plan {
     namespace: fn.metadata.namespace ?? '',
     image: image.reference,
     imageDigest: image.digest,
+    language: image.language.replace(/(nodejs|java|powershell)\d+$/, '$1'),
     sourceDigest: template.source?.digest,
     handler: template.handler,
     cloudEvents: template.cloudEvents === true,
@@ -75,8 +77,8 @@ export function configOf({ metadata, data }: RevisionObject, weight: number): Re
 }
 
 /** Everything that a process is made of before it becomes a function: those that share it can share spares. */
-export function kindOfProcess({ imageDigest, memoryBytes, cpuMillis }: Plan): string {
-  return `${imageDigest} ${memoryBytes} ${cpuMillis ?? ''}`;
+export function kindOfProcess({ imageDigest, language, memoryBytes, cpuMillis }: Plan): string {
+  return `${imageDigest} ${language} ${memoryBytes} ${cpuMillis ?? ''}`;
 }
 
 function memoryOf({ memory }: FunctionTemplate): number {
@@ -84,7 +86,5 @@ function memoryOf({ memory }: FunctionTemplate): number {
 }
 
 function concurrencyOf({ concurrency }: FunctionTemplate, language: string): number {
-  return (
-    concurrency ?? CONCURRENCY[language.replace(/\d*$/, '')] ?? CONCURRENCY[language] ?? DEFAULT_CONCURRENCY
-  );
+  return concurrency ?? CONCURRENCY[language] ?? DEFAULT_CONCURRENCY;
 }

@@ -59,8 +59,13 @@ export class Spares {
     let shelf = this.#shelves.get(kind);
     this.#shelves.delete(kind);
     if (shelf === undefined) {
-      const { image, memoryBytes, cpuMillis } = plan;
-      shelf = { spec: { image, memoryBytes, cpuMillis, env: {} }, ready: [], starting: false, failures: 0 };
+      const { image, language, memoryBytes, cpuMillis } = plan;
+      shelf = {
+        spec: { image, language, memoryBytes, cpuMillis, env: {} },
+        ready: [],
+        starting: false,
+        failures: 0,
+      };
       this.#refill(shelf, REFILL_MS);
     }
     // The one that was wanted last is at the end.

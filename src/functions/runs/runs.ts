@@ -133,6 +133,11 @@ export class Runs {
     return this.#options.store.get(namespace, name);
   }
 
+  /** Whether its handler is one of events, whose answer is an event. */
+  takesEvents(namespace: string, name: string): boolean {
+    return this.#options.functions.get(namespace, name)?.spec.cloudEvents === true;
+  }
+
   list(query: RunQuery): FunctionRun[] {
     return this.#options.store.list(query);
   }

@@ -14,8 +14,6 @@ export interface Host {
   node: string;
   /** The directory of this product. */
   product: string;
-  /** Where the programs are that run functions. */
-  runtimes: string;
 }
 
 export interface Recipe {
@@ -142,14 +140,6 @@ async function collectProduct(files: Files, host: Host): Promise<void> {
   files.set('opt/dispatch/package.json', join(product, 'package.json'));
 }
 
-/** What answers calls of functions, beside what they run on. */
-function withRuntime(path: string, collect: Recipe['collect']): Recipe['collect'] {
-  return async (files, host) => {
-    await collect(files, host);
-    files.set(`opt/dispatch/runtimes/${path}`, join(host.runtimes, path));
-  };
-}
-
 export const RECIPES: Record<string, Recipe> = {
   shell: { config: { Env: ENV, Cmd: ['sh'] }, packages: 'coreutils', collect: addTools },
   node: { config: { Env: ENV, Cmd: ['node'] }, packages: 'nodejs', collect: collectNode },
@@ -158,18 +148,12 @@ export const RECIPES: Record<string, Recipe> = {
     packages: 'python3',
     collect: collectPython,
   },
-  'nodejs-base': {
-    config: { Env: ENV, Entrypoint: ['node', '/opt/dispatch/runtimes/nodejs/server.mjs'] },
-    packages: 'nodejs',
-    collect: withRuntime('nodejs/server.mjs', collectNode),
-  },
+  // For functions: what answers their calls is laid over them.
+  'nodejs-base': { config: { Env: ENV, Cmd: ['node'] }, packages: 'nodejs', collect: collectNode },
   'python3-base': {
-    config: {
-      Env: [...ENV, 'PYTHONDONTWRITEBYTECODE=1', 'PYTHONPATH=/function/lib'],
-      Entrypoint: ['python3', '-X', 'frozen_modules=on', '/opt/dispatch/runtimes/python3/server.py'],
-    },
+    config: { Env: [...ENV, 'PYTHONDONTWRITEBYTECODE=1'], Cmd: ['python3'] },
     packages: 'python3',
-    collect: withRuntime('python3/server.py', collectPython),
+    collect: collectPython,
   },
   git: { config: { Env: ENV, Cmd: ['git'] }, packages: 'git', collect: collectGit },
   'update-gitops-repo': {

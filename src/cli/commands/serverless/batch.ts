@@ -1,9 +1,9 @@
 import { isAbsolute, resolve } from 'node:path';
-import { readFile } from 'node:fs/promises';
 import { parseAllDocuments } from 'yaml';
 import { type KubeClient, type KubeObject, isRecord } from '../../../kube/index.ts';
 import { UserError } from '../../../server/index.ts';
 import type { Environment } from '../../environment.ts';
+import { readInput } from '../../input.ts';
 import type { CliKind, Making } from './cli-kind.ts';
 import type { Flat } from './flat.ts';
 import { kindOfDocument } from './kinds.ts';
@@ -34,7 +34,7 @@ export async function runBatch(
   const file = flags.file ?? '';
   const isUrl = /^https?:\/\//.test(file);
   const content =
-    flags.content ?? (isUrl ? (await download(file)).toString() : await readLocal(environment.cwd, file));
+    flags.content ?? (isUrl ? await download(file) : await readInput(environment, file)).toString();
   const workDir = flags.workDir ?? environment.cwd;
   const base = isUrl ? file : isAbsolute(workDir) ? workDir : resolve(environment.cwd, workDir);
   const making: Making = { base, client, namespace };
@@ -85,12 +85,5 @@ function documentsOf(content: string, file: string): (Flat | Error)[] {
     } catch (error) {
       return [new UserError(`${file} cannot be read: ${(error as Error).message}`)];
     }
-  });
-}
-
-async function readLocal(cwd: string, file: string): Promise<string> {
-  const path = file === '-' ? '/dev/stdin' : resolve(cwd, file);
-  return readFile(path, 'utf8').catch((error: unknown) => {
-    throw new UserError(`${file} cannot be read: ${(error as Error).message}.`, { cause: error });
   });
 }

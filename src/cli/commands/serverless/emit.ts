@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../../../server/index.ts';
 import type { Environment } from '../../environment.ts';
 import { examples } from '../../help.ts';
+import { readInput } from '../../input.ts';
 import { withClient } from '../ci/client.ts';
 import { sinceOf } from './runs.ts';
 import { RUN_BASE } from './upload.ts';
@@ -87,8 +86,10 @@ async function eventOf(environment: Environment, type: string, flags: EmitFlags)
   const text = flags.data ?? flags.payload;
   if (text !== undefined && flags.dataFromFile !== undefined)
     throw new UserError('The data comes from --data or from --data-from-file, and not from both.');
-  const file = flags.dataFromFile === '-' ? '/dev/stdin' : flags.dataFromFile;
-  const bytes = file === undefined ? Buffer.from(text ?? '') : await readFile(resolve(environment.cwd, file));
+  const bytes =
+    flags.dataFromFile === undefined
+      ? Buffer.from(text ?? '')
+      : await readInput(environment, flags.dataFromFile);
   const contentType = flags.contentType ?? (flags.binary ? 'application/octet-stream' : JSON_TYPE);
   return {
     specversion: '1.0',

@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { FUNCTIONS, type FunctionObject, type FunctionRun } from '../../../functions/index.ts';
 import type { KubeClient } from '../../../kube/index.ts';
 import { UserError } from '../../../server/index.ts';
 import { type Environment, globalFlags } from '../../environment.ts';
 import { examples, repeated } from '../../help.ts';
+import { readInput } from '../../input.ts';
 import { withClient } from '../ci/client.ts';
 import { printAs } from './get.ts';
 import { runRecord } from './run-record.ts';
@@ -90,10 +89,7 @@ async function inputOf(environment: Environment, flags: ExecFlags): Promise<unkn
   if (flags.input !== undefined && flags.inputFile !== undefined)
     throw new UserError('The input comes from --input or from --input-file, and not from both.');
   const file = flags.input === '-' ? '-' : flags.inputFile;
-  const text =
-    file === undefined
-      ? (flags.input ?? '{}')
-      : await readFile(file === '-' ? '/dev/stdin' : resolve(environment.cwd, file), 'utf8');
+  const text = file === undefined ? (flags.input ?? '{}') : (await readInput(environment, file)).toString();
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {

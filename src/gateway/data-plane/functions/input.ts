@@ -12,6 +12,7 @@ export class BadRequestError extends Error {
 }
 
 const MAX_BODY = 16 * 1024 * 1024;
+const MAX_DISCARDED = 64 * 1024 * 1024;
 const MAX_FIELDS = 1000;
 const EMPTY = Buffer.alloc(0);
 const BODYLESS = new Set(['GET', 'HEAD', 'DELETE']);
@@ -25,16 +26,21 @@ export function readBody(request: Request): Promise<Buffer> {
     413,
     `The body is larger than the ${MAX_BODY} bytes that are allowed here.`,
   );
-  if (declared > MAX_BODY) return Promise.reject(tooLarge);
+  if (declared > MAX_DISCARDED) return Promise.reject(tooLarge);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > MAX_BODY) reject(tooLarge);
+      // A client that is still sending does not read: it hears of it when it has sent everything, or far too much.
+      if (size > MAX_DISCARDED) reject(tooLarge);
+      else if (size > MAX_BODY) chunks.length = 0;
       else chunks.push(chunk);
     });
-    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    request.on('end', () => {
+      if (size > MAX_BODY) reject(tooLarge);
+      else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+    });
     request.on('error', reject);
     request.on('close', () => reject(new BadRequestError(400, 'The request ended before its body did.')));
   });
