@@ -9,7 +9,7 @@ const dist = join(root, 'dist');
 rmSync(dist, { recursive: true, force: true });
 for (const file of readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })) {
   // What runs inside of containers goes along as it is.
-  if (file.includes('runtimes/') && /\.(?:mjs|py)$/.test(file)) {
+  if (file.includes('runtimes/') && /\.(?:mjs|py|java)$/.test(file)) {
     mkdirSync(dirname(join(dist, file)), { recursive: true });
     cpSync(join(root, 'src', file), join(dist, file));
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -245,6 +246,48 @@ describe('functions', { skip: whyNoSandbox() ?? false }, () => {
     assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
     await dispatch.ok('wait', '--for=jsonpath={.status.instances}=0', 'function/idle', '--timeout=30s');
   });
+
+  const hasJava = spawnSync('javac', ['-version']).error === undefined;
+  test(
+    'java: classes with types of their own, exceptions, and what does not compile',
+    { skip: hasJava ? false : 'no JDK is installed' },
+    async () => {
+      const dir = join(dispatch.home, SEED);
+      await writeFile(
+        join(dir, 'Hello.java'),
+        `package demo;
+import java.util.Map; import java.util.function.BiFunction;
+public class Hello implements BiFunction<Map<String, Object>, Hello.In, Hello.Out> {
+  public static class In { String name = "Someone"; }
+  public static class Out { String myField; Out(String text) { myField = text; } }
+  public Out apply(Map<String, Object> context, In in) {
+    System.out.println("hello to " + in.name);
+    if (in.name.equals("exit")) System.exit(3);
+    if (in.name.equals("bad")) throw new IllegalArgumentException("not that one");
+    return new Out("Hello, " + in.name);
+  }
+}
+`,
+      );
+      await ok('create', 'base-image', 'java-base', 'dispatch.local/java-base');
+      await ok('create', 'image', 'java', 'java-base');
+      await ok('create', 'function', 'java', 'Hello.java', '--image', 'java', '--handler', 'demo.Hello');
+      await dispatch.ok('wait', '--for=jsonpath={.status.phase}=READY', 'function/java', '--timeout=60s');
+      const run = await exec('java', { name: 'Jon' });
+      assert.deepEqual([run.output, run.logs?.stdout], [{ myField: 'Hello, Jon' }, ['hello to Jon']]);
+      const failed = await exec('java', { name: 'bad' });
+      assert.equal(failed.error?.message, 'java.lang.IllegalArgumentException: not that one');
+      assert.match(failed.error?.stacktrace[0] ?? '', /demo\.Hello\.apply\(Hello\.java:9\)/);
+      assert.match((await exec('java', { name: 'exit' })).error?.message ?? '', /exit code 3/);
+      await writeFile(join(dir, 'Bad.java'), 'class Bad { int x = "text"; }');
+      await ok('create', 'function', 'bad-java', 'Bad.java', '--image', 'java');
+      await dispatch.ok('wait', '--for=jsonpath={.status.phase}=ERROR', 'function/bad-java', '--timeout=60s');
+      assert.match(
+        await dispatch.ok('get', 'function', 'bad-java', '-o', 'jsonpath={.status.reason[0]}'),
+        /Bad\.java:1: error: incompatible types/,
+      );
+    },
+  );
 
   test('directories, TypeScript, modules and environment', async () => {
     const dir = join(dispatch.home, SEED, 'directory');

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, normalize } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -39,7 +39,8 @@ export async function addLibraries(files: Files, binaries: readonly string[]): P
   }).catch((error: { stdout?: string }) => ({ stdout: error.stdout ?? '' }));
   for (const line of stdout.split('\n')) {
     const path = /(?:=>\s*)?(\/\S+)\s+\(0x/.exec(line)?.[1];
-    if (path !== undefined) files.set(inImage(path), realpathSync(path));
+    // Some programs look for theirs beside themselves: "bin/../lib".
+    if (path !== undefined) files.set(inImage(normalize(path)), realpathSync(path));
   }
 }
 

@@ -120,6 +120,20 @@ async function collectNode(files: Files, host: Host): Promise<void> {
     files.set(`usr/lib/node_modules/npm/${path.slice(home.length)}`, source);
 }
 
+async function collectJava(files: Files, host: Host): Promise<void> {
+  await addTools(files, host);
+  const java = required('java-base', 'javac', 'default-jdk-headless', host);
+  const home = dirname(dirname(realpathSync(java)));
+  const inner: Files = new Map();
+  addTree(inner, home, (path) => /\/(?:jmods|man|demo|legal|include)$|\/src\.zip$/.test(path));
+  for (const [path, source] of inner) files.set(`opt/java/${path.slice(home.length)}`, source);
+  await addLibraries(
+    files,
+    [...inner.values()].filter((source) => /\.so$|\/bin\/java$/.test(source)),
+  );
+  for (const path of files.keys()) if (path.startsWith(home.slice(1))) files.delete(path);
+}
+
 function npmHome(real: string): string | undefined {
   const home = dirname(dirname(real));
   return existsSync(join(home, 'bin', 'npm-cli.js')) ? home : undefined;
@@ -154,6 +168,11 @@ export const RECIPES: Record<string, Recipe> = {
     config: { Env: [...ENV, 'PYTHONDONTWRITEBYTECODE=1'], Cmd: ['python3'] },
     packages: 'python3',
     collect: collectPython,
+  },
+  'java-base': {
+    config: { Env: [ENV[0]!.replace('PATH=', 'PATH=/opt/java/bin:'), 'JAVA_HOME=/opt/java'], Cmd: ['java'] },
+    packages: 'default-jdk-headless',
+    collect: collectJava,
   },
   git: { config: { Env: ENV, Cmd: ['git'] }, packages: 'git', collect: collectGit },
   'update-gitops-repo': {
