@@ -7,8 +7,9 @@ import { isPrivateAddress } from '../node/index.ts';
  * Connections for addresses that users name: they reach other machines, and nothing that trusts this one. What is
  * checked is the address that is connected to, so that neither a name nor a redirect can mean something else.
  */
-export function outwardDispatcher(): Agent {
+export function outwardDispatcher(options: { anyCertificate?: boolean } = {}): Agent {
   const connector = buildConnector({
+    ...(options.anyCertificate && { rejectUnauthorized: false }),
     lookup: (host, options, callback) =>
       lookup(host, { ...options, all: true }, (error, addresses) => {
         if (error !== null) callback(error, []);
@@ -18,17 +19,17 @@ export function outwardDispatcher(): Agent {
       }),
   });
   return new Agent({
-    connect: (options, callback) => {
-      const host = options.hostname.replace(/^\[|\]$/g, '');
+    connect: (target, callback) => {
+      const host = target.hostname.replace(/^\[|\]$/g, '');
       // Nobody looks up what is an address already.
       if (isIP(host) !== 0 && isPrivateAddress(host)) callback(refusal(host), null);
-      else connector(options, callback);
+      else connector(target, callback);
     },
   });
 }
 
-export function outwardFetch(): typeof globalThis.fetch {
-  const dispatcher = outwardDispatcher();
+export function outwardFetch(options: { anyCertificate?: boolean } = {}): typeof globalThis.fetch {
+  const dispatcher = outwardDispatcher(options);
   const guarded = (input: string | URL, init?: object): unknown => fetch(input, { ...init, dispatcher });
   return guarded as typeof globalThis.fetch;
 }

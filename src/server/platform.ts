@@ -354,6 +354,8 @@ async function openServing(
       nats: options.settings.nats,
       sources: {
         client,
+        fetch: outwardFetch(),
+        uncheckedFetch: outwardFetch({ anyCertificate: true }),
         onGit: base.happenings.onGit,
         onImage: base.happenings.onImage,
         eventsUrl: (namespace) => `${WEB_URL}/dispatch/events/${namespace}`,

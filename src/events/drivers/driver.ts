@@ -20,6 +20,10 @@ export interface ImagePush {
 
 export interface DriverSources {
   client: KubeClient;
+  /** For addresses that users name: reaches nothing of this machine. */
+  fetch: typeof fetch;
+  /** The same, with any certificate. */
+  uncheckedFetch: typeof fetch;
   onGit: (listener: (change: GitChange) => Promise<void>) => Disposable;
   onImage: (listener: (push: ImagePush) => Promise<void>) => Disposable;
   /** Where pods send events to. */
