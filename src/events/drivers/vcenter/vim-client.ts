@@ -65,13 +65,13 @@ export class VimClient {
     const { username, password } = this.#options;
     await this.#call(
       'Login',
-      `<_this type="SessionManager">${escape(session)}</_this><userName>${escape(username)}</userName><password>${escape(password)}</password>`,
+      `<_this type="SessionManager">${escaped(session)}</_this><userName>${escaped(username)}</userName><password>${escaped(password)}</password>`,
     );
     const [collector] = await this.#call(
       'CreateCollectorForEvents',
-      `<_this type="EventManager">${escape(manager)}</_this><filter><time><beginTime>${since.toISOString()}</beginTime></time></filter>`,
+      `<_this type="EventManager">${escaped(manager)}</_this><filter><time><beginTime>${since.toISOString()}</beginTime></time></filter>`,
     );
-    const name = valueOf(collector);
+    const name = nodeText(collector);
     if (name === undefined) throw new VimError('vCenter has given no collector of events.');
     return name;
   }
@@ -80,7 +80,7 @@ export class VimClient {
   async next(collector: string): Promise<VimEvent[]> {
     const found = await this.#call(
       'ReadNextEvents',
-      `<_this type="EventHistoryCollector">${escape(collector)}</_this><maxCount>${PAGE}</maxCount>`,
+      `<_this type="EventHistoryCollector">${escaped(collector)}</_this><maxCount>${PAGE}</maxCount>`,
     );
     return found.flatMap((item) => {
       if (typeof item !== 'object' || item === null) return [];
@@ -127,7 +127,7 @@ export class VimClient {
 }
 
 /** The text of an element, with attributes or without. */
-export function valueOf(node: unknown): string | undefined {
+export function nodeText(node: unknown): string | undefined {
   if (typeof node === 'string') return node;
   if (typeof node !== 'object' || node === null) return undefined;
   const text = (node as Node)['#text'];
@@ -137,10 +137,10 @@ export function valueOf(node: unknown): string | undefined {
 export function textOf(node: unknown, ...path: string[]): string | undefined {
   let at: unknown = node;
   for (const name of path) at = typeof at === 'object' && at !== null ? (at as Node)[name] : undefined;
-  return valueOf(at);
+  return nodeText(at);
 }
 
-function escape(text: string): string {
+function escaped(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
