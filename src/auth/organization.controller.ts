@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import {
   Controller,
   type ControllerContext,
@@ -13,6 +12,7 @@ import {
   unlessGone,
   withFinalizer,
   withoutFinalizer,
+  writeStatus,
 } from '../kube/index.ts';
 import { ORGANIZATIONS, type OrganizationObject } from './resources.ts';
 
@@ -43,8 +43,8 @@ export class OrganizationController {
     const organization = this.#organizations.get(namespace, name);
     if (organization === undefined) return DONE;
     const { client } = this.#context;
-    const patch = (body: object, options = {}): Promise<unknown> =>
-      unlessGone(client.patch(ORGANIZATIONS, { namespace, name }, 'merge', body, options));
+    const patch = (body: object): Promise<unknown> =>
+      unlessGone(client.patch(ORGANIZATIONS, { namespace, name }, 'merge', body));
     const { uid = '' } = organization.metadata;
     const place = await client.get<KubeObject>(NAMESPACES, '', name).catch((error: unknown) => {
       if (isApiError(error, 'NotFound')) return undefined;
@@ -64,8 +64,7 @@ export class OrganizationController {
         kind: 'Namespace',
         metadata: { name, labels: { [LABEL]: uid } },
       });
-    const status = { phase: 'READY' as const };
-    if (!isDeepStrictEqual(organization.status, status)) await patch({ status }, { subresource: 'status' });
+    await writeStatus(client, ORGANIZATIONS, organization, { phase: 'READY' });
     return DONE;
   }
 }

@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
-import { GROUP, VERSION } from '../api/index.ts';
 import {
   Controller,
   type ControllerContext,
@@ -14,6 +12,7 @@ import {
   unlessGone,
   withFinalizer,
   withoutFinalizer,
+  writeStatus,
 } from '../kube/index.ts';
 import { compilePolicy, type Grant } from './compile-policy.ts';
 import { POLICIES, type PolicyObject } from './resources.ts';
@@ -88,7 +87,7 @@ export class PolicyController {
       problems.push(`A policy for all namespaces has to be in the namespace ${this.#systemNamespace}.`);
     if (problems.length > 0) {
       await this.#remove(policy, new Set());
-      await this.#commit(policy, { phase: 'ERROR', reason: problems });
+      await writeStatus(client, POLICIES, policy, { phase: 'ERROR', reason: problems });
       return DONE;
     }
     const kept = new Set<string>();
@@ -98,7 +97,7 @@ export class PolicyController {
       await this.#grant(policy, own, grant);
     }
     await this.#remove(policy, kept);
-    await this.#commit(policy, { phase: 'READY' });
+    await writeStatus(client, POLICIES, policy, { phase: 'READY' });
     return DONE;
   }
 
@@ -145,20 +144,6 @@ export class PolicyController {
           await unlessGone(client.delete(ref, metadata.namespace ?? '', name));
         }
       }
-  }
-
-  async #commit(policy: PolicyObject, status: NonNullable<PolicyObject['status']>): Promise<void> {
-    if (isDeepStrictEqual(policy.status, status)) return;
-    const { namespace = '', name = '' } = policy.metadata;
-    await unlessGone(
-      this.#context.client.patch(
-        POLICIES,
-        { namespace, name },
-        'merge',
-        { apiVersion: `${GROUP}/${VERSION}`, status: { reason: null, ...status } },
-        { subresource: 'status' },
-      ),
-    );
   }
 }
 

@@ -57,9 +57,13 @@ export function readContexts(path: string): Contexts {
 
 /** In the place of what was there, whole or not at all; nobody else may read it. */
 export function writeContexts(path: string, contexts: Contexts): void {
+  writeConfig(path, contexts);
+}
+
+export function writeConfig(path: string, config: object): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, `${JSON.stringify(contexts, undefined, 4)}\n`, { mode: 0o600 });
+  writeFileSync(temporary, `${JSON.stringify(config, undefined, 4)}\n`, { mode: 0o600 });
   renameSync(temporary, path);
 }
 

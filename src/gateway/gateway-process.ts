@@ -198,6 +198,8 @@ export class GatewayProcess implements AsyncDisposable {
 function open(host: string, port: number): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer({ pauseOnConnect: true });
+    // Who comes before the child has the socket would wait here for ever: they come again.
+    server.on('connection', (socket) => socket.destroy());
     server.once('error', reject);
     server.listen({ host, port, backlog: 1024 }, () => resolve(server));
   });

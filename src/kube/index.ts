@@ -20,3 +20,4 @@ export * from './selector.ts';
 export * from './status.ts';
 export * from './transport.ts';
 export * from './work-queue.ts';
+export * from './write-status.ts';

@@ -151,6 +151,32 @@ describe('endpoints', { skip: whyNoSandbox() ?? false }, () => {
     assert.deepEqual(await failed.json(), { code: 502, type: 'FunctionError', message: 'Error: never mind' });
   });
 
+  test('what does not fit the schema is refused before it reaches the function', async () => {
+    await writeFile(
+      join(dispatch.home, 'in.json'),
+      '{"type":"object","required":["n"],"properties":{"n":{"type":"integer","minimum":1}}}',
+    );
+    await writeFile(join(dispatch.home, 'out.json'), '{"type":"object","required":["never"]}');
+    await ok('create', 'function', 'strict', 'echo.js', '--image', 'nodejs', '--schema-in', 'in.json');
+    await ok('create', 'function', 'wrong', 'echo.js', '--image', 'nodejs', '--schema-out', 'out.json');
+    for (const name of ['strict', 'wrong']) {
+      await ok('create', 'api', name, name, '-p', `/${name}`, '-m', 'POST');
+      await dispatch.ok('wait', '--for=jsonpath={.status.phase}=READY', `function/${name}`, '--timeout=30s');
+    }
+    for (const [path, body, status, words] of [
+      ['/strict', { n: 1 }, 200, undefined],
+      ['/strict', {}, 422, /n/],
+      ['/strict', { n: 0.5 }, 422, /n must be integer/],
+      ['/wrong', {}, 502, /never/],
+    ] as const) {
+      const response = await json(path, body);
+      assert.equal(response.status, status, path);
+      if (words !== undefined) assert.match(((await response.json()) as { message: string }).message, words);
+    }
+    const later = await json('/strict', {}, { 'x-dispatch-blocking': 'false' });
+    assert.equal(later.status, 422, 'what is to be done later is looked at now');
+  });
+
   test('https only: GET is sent there, and others are refused', async () => {
     await ok('create', 'api', 'safe', 'echo', '--https-only', '-p', '/safe', '-m', 'POST,GET');
     const moved = await fetch(`${http}/safe?x=1`, { redirect: 'manual' });

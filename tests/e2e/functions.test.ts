@@ -247,6 +247,45 @@ describe('functions', { skip: whyNoSandbox() ?? false }, () => {
     await dispatch.ok('wait', '--for=jsonpath={.status.instances}=0', 'function/idle', '--timeout=30s');
   });
 
+  test('what a run prints can be read while it goes on', async () => {
+    const dir = join(dispatch.home, SEED);
+    await writeFile(
+      join(dir, 'live.js'),
+      `module.exports = async (_, { until }) => {
+  console.log('first');
+  while (Date.now() < until) await new Promise((r) => setTimeout(r, 20));
+  console.log('last');
+};`,
+    );
+    await ok('create', 'function', 'live', 'live.js', '--image', 'nodejs', '--timeout', '20000');
+    const until = Date.now() + 6000;
+    const { name } = JSON.parse(await ok('exec', 'live', '--input', JSON.stringify({ until }))) as {
+      name: string;
+    };
+    let text = '';
+    const path = `/apis/run.dispatch.dev/v1alpha1/namespaces/default/functionruns/${name}/log`;
+    const stream = await dispatch
+      .client()
+      .stream({ method: 'GET', path, query: new URLSearchParams({ follow: 'true' }) });
+    let first = 0;
+    for await (const chunk of stream) {
+      text += Buffer.from(chunk).toString();
+      if (first === 0 && text.includes('first')) first = Date.now();
+    }
+    assert.ok(first > 0 && first < until, 'the first line came before the end');
+    assert.equal(text, 'first\nlast\n');
+  });
+
+  test('a gateway that is killed comes back, and knows every function', async () => {
+    const { pid } = await dispatch.file();
+    const accepted = JSON.parse(await ok('exec', 'node', '--input', '{"do":"value"}')) as { name: string };
+    const { stdout } = await dispatch.pipe('', 'pgrep', '-P', String(pid), '-f', 'data-plane');
+    process.kill(Number(stdout.trim().split('\n')[0]), 'SIGKILL');
+    while ((await call('/node', { do: 'value' }).catch(() => undefined))?.status !== 200);
+    assert.equal((await exec('snake', { do: 'value' })).status, 'READY');
+    while (!(await ok('get', 'run', 'node', accepted.name)).includes('READY'));
+  });
+
   const hasJava = spawnSync('javac', ['-version']).error === undefined;
   test(
     'java: classes with types of their own, exceptions, and what does not compile',

@@ -13,7 +13,7 @@ import {
   type Secret,
   SECRETS,
   secretText,
-  unlessGone,
+  writeStatus,
 } from '../../kube/index.ts';
 import { eventOf } from '../ingest/cloud-event.ts';
 import { DRIVERS, DRIVER_TYPES, type DriverObject, type DriverTypeObject } from '../resources.ts';
@@ -214,12 +214,7 @@ export class DriverController {
   }
 
   async #commit(driver: DriverObject, status: Status): Promise<Outcome> {
-    if (isDeepStrictEqual(driver.status, status)) return DONE;
-    const { namespace = '', name = '' } = driver.metadata;
-    const patch = { status: { reason: null, url: null, ...status } };
-    await unlessGone(
-      this.#context.client.patch(DRIVERS, { namespace, name }, 'merge', patch, { subresource: 'status' }),
-    );
+    await writeStatus(this.#context.client, DRIVERS, driver, status);
     return DONE;
   }
 }

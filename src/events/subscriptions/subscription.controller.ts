@@ -7,7 +7,7 @@ import {
   type Informer,
   type Outcome,
   type Request,
-  unlessGone,
+  writeStatus,
 } from '../../kube/index.ts';
 import type { Consumer, EventLog } from '../log/event-log.ts';
 import { SUBSCRIPTIONS, type SubscriptionObject } from '../resources.ts';
@@ -164,17 +164,10 @@ export class SubscriptionController {
     return { result: 'requeueAfter', ms: STATUS_MS };
   }
 
-  async #commit(
-    { metadata, status }: SubscriptionObject,
-    wanted: NonNullable<SubscriptionObject['status']>,
+  #commit(
+    subscription: SubscriptionObject,
+    status: NonNullable<SubscriptionObject['status']>,
   ): Promise<void> {
-    if (isDeepStrictEqual(status, wanted)) return;
-    const { namespace = '', name = '' } = metadata;
-    const patch = { status: { reason: null, ...wanted } };
-    await unlessGone(
-      this.#context.client.patch(SUBSCRIPTIONS, { namespace, name }, 'merge', patch, {
-        subresource: 'status',
-      }),
-    );
+    return writeStatus(this.#context.client, SUBSCRIPTIONS, subscription, status);
   }
 }

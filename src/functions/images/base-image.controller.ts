@@ -1,7 +1,14 @@
-import { Controller, DONE, type Informer, type Outcome, type Request, timestamp } from '../../kube/index.ts';
+import {
+  Controller,
+  DONE,
+  type Informer,
+  type Outcome,
+  type Request,
+  timestamp,
+  writeStatus,
+} from '../../kube/index.ts';
 import type { FunctionsContext } from '../context.ts';
 import { BASE_IMAGES, type BaseImageObject } from '../resources.ts';
-import { commitStatus } from './phase-commit.ts';
 
 /** A name may come to stand for something newer. */
 const RECHECK_MS = 3 * 3600_000;
@@ -36,7 +43,7 @@ export class BaseImageController {
       return { result: 'requeueAfter', ms: checkedAt + RECHECK_MS - now() };
     try {
       const digest = await host.resolve(image.spec.image, namespace, signal);
-      await commitStatus(client, BASE_IMAGES, image, {
+      await writeStatus(client, BASE_IMAGES, image, {
         phase: 'READY',
         digest: `${image.spec.image}@${digest}`,
         checkedAt: timestamp(now()),
@@ -44,7 +51,7 @@ export class BaseImageController {
       return { result: 'requeueAfter', ms: RECHECK_MS };
     } catch (error) {
       if (signal.aborted) throw error;
-      await commitStatus(client, BASE_IMAGES, image, { phase: 'ERROR', reason: [(error as Error).message] });
+      await writeStatus(client, BASE_IMAGES, image, { phase: 'ERROR', reason: [(error as Error).message] });
       return { result: 'requeueAfter', ms: RETRY_MS };
     }
   }

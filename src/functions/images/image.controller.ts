@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto';
-import { Controller, DONE, type Informer, type Outcome, type Request } from '../../kube/index.ts';
+import {
+  Controller,
+  DONE,
+  type Informer,
+  type Outcome,
+  type Request,
+  writeStatus,
+} from '../../kube/index.ts';
 import type { FunctionsContext } from '../context.ts';
 import { BASE_IMAGES, type BaseImageObject, IMAGES, type ImageObject } from '../resources.ts';
-import { commitStatus } from './phase-commit.ts';
 
 const RETRY_MS = 60_000;
 
@@ -41,7 +47,7 @@ export class ImageController {
     const image = this.#images.get(namespace, name);
     if (image === undefined || image.metadata.deletionTimestamp !== undefined) return DONE;
     const commit = (status: NonNullable<ImageObject['status']>): Promise<void> =>
-      commitStatus(this.#context.client, IMAGES, this.#images.get(namespace, name) ?? image, status);
+      writeStatus(this.#context.client, IMAGES, this.#images.get(namespace, name) ?? image, status);
     const base = this.#bases.get(namespace, image.spec.baseImage);
     const basis = base?.status?.phase === 'READY' ? base.status.digest : undefined;
     if (base === undefined || basis === undefined) {

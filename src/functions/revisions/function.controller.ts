@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import {
   CONTROLLER_REVISIONS,
   Controller,
@@ -8,7 +7,7 @@ import {
   type Request,
   type Secret,
   SECRETS,
-  unlessGone,
+  writeStatus,
 } from '../../kube/index.ts';
 import type { FunctionsContext } from '../context.ts';
 import {
@@ -112,24 +111,9 @@ export class FunctionController {
     return outcome;
   }
 
-  async #commit(status: NonNullable<FunctionObject['status']>, fn: FunctionObject): Promise<void> {
+  #commit(status: NonNullable<FunctionObject['status']>, fn: FunctionObject): Promise<void> {
     const known = this.functions.get(fn.metadata.namespace ?? '', fn.metadata.name ?? '') ?? fn;
-    if (isDeepStrictEqual(known.status, status)) return;
-    const { namespace = '', name = '' } = fn.metadata;
-    // What is not said any more has to go: a merge would leave it.
-    const patch = {
-      ...Object.fromEntries(Object.keys(fn.status ?? {}).map((key) => [key, null])),
-      ...status,
-    };
-    await unlessGone(
-      this.#context.client.patch(
-        FUNCTIONS,
-        { namespace, name },
-        'merge',
-        { status: patch },
-        { subresource: 'status' },
-      ),
-    );
+    return writeStatus(this.#context.client, FUNCTIONS, known, status);
   }
 }
 

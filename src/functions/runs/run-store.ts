@@ -42,10 +42,18 @@ export class RunStore implements AsyncDisposable {
 
   /** Resolves when it is on disk. */
   async put(run: FunctionRun): Promise<void> {
+    const key = `${run.metadata.namespace}/${run.metadata.name}`;
+    const isNew = this.#table.get(key) === undefined;
     const entry = this.#enter(run);
     const written = this.#table.put(entry.key, Buffer.from(JSON.stringify(run)));
     this.#shorten(entry);
-    await written;
+    try {
+      await written;
+    } catch (error) {
+      // What nobody was told of must not be found later as if it had been accepted.
+      if (isNew) await this.#remove(entry).catch(() => {});
+      throw error;
+    }
   }
 
   get(namespace: string, name: string): FunctionRun | undefined {

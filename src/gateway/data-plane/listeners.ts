@@ -5,7 +5,7 @@ import {
   type Http2SecureServer,
   type Http2Server,
 } from 'node:http2';
-import { createServer as createTcp, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { GatewayConfig } from '../config.ts';
 import type { ClientInfo } from './headers.ts';
@@ -25,7 +25,7 @@ export class Listeners {
   readonly #plain: HttpServer;
   readonly #plain2: Http2Server;
   readonly #secure: Http2SecureServer;
-  readonly #front: Server;
+  readonly #ports: Server[] = [];
   readonly #contexts = new Map<string, SecureContext>();
   #draining = false;
 
@@ -63,16 +63,19 @@ export class Listeners {
     );
     for (const server of [this.#plain2, this.#secure]) server.on('sessionError', () => {});
     this.#secure.on('tlsClientError', (_, socket) => socket.destroy());
-    this.#front = createTcp({ noDelay: true }, (socket) => this.#sort(socket));
   }
 
-  /** Takes over sockets that somebody else has opened. */
-  listen(protocol: 'http' | 'https', handle: object): Promise<void> {
-    const server = protocol === 'http' ? this.#front : this.#secure;
-    return new Promise((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(handle as never, () => resolve());
-    });
+  /** Serves a port that somebody else has opened. */
+  listen(protocol: 'http' | 'https', port: Server): void {
+    this.#ports.push(port);
+    port.on('connection', (socket) => this.take(protocol, socket));
+  }
+
+  /** A connection that has been there before anybody could serve it. */
+  take(protocol: 'http' | 'https', socket: Socket): void {
+    socket.setNoDelay(true);
+    if (protocol === 'http') this.#sort(socket);
+    else this.#secure.emit('connection', socket);
   }
 
   configure(config: GatewayConfig): void {
@@ -95,9 +98,8 @@ export class Listeners {
   /** No new connections; those that are there end with their requests. */
   drain(): void {
     this.#draining = true;
-    this.#front.close();
+    for (const port of this.#ports) port.close();
     this.#plain.closeIdleConnections();
-    this.#secure.close();
   }
 
   #contextOf(name: string): SecureContext | undefined {

@@ -1,4 +1,5 @@
 /** The data plane's program: it serves what its parent says, on sockets that its parent has opened. */
+import type { Server, Socket } from 'node:net';
 import type { FromDataPlane, ToDataPlane } from '../config.ts';
 import { AccessLog } from './access-log.ts';
 import { Listeners } from './listeners.ts';
@@ -11,15 +12,32 @@ const tell = (message: FromDataPlane): void => {
 const metrics = new Metrics();
 let proxy: HttpProxy | undefined;
 let listeners: Listeners | undefined;
-let waiting: { protocol: 'http' | 'https'; handle: object }[] = [];
 let log: AccessLog | undefined;
+/** Ports that came before it was known what to serve, with the connections that came to them. */
+let early: { protocol: 'http' | 'https'; port: Server; sockets: Socket[] }[] = [];
 
-async function listen(protocol: 'http' | 'https', handle: object): Promise<void> {
-  await listeners!.listen(protocol, handle);
-  tell({ type: 'listening', protocol });
+function listen(protocol: 'http' | 'https', port: Server): void {
+  if (listeners !== undefined) {
+    listeners.listen(protocol, port);
+    tell({ type: 'listening', protocol });
+    return;
+  }
+  const sockets: Socket[] = [];
+  // Accepting has begun: whom nobody notices now waits for ever.
+  port.on('connection', (socket) => sockets.push(socket));
+  early.push({ protocol, port, sockets });
 }
 
-process.on('message', (message: ToDataPlane, handle: object) => {
+function listenToEarly(): void {
+  for (const { protocol, port, sockets } of early) {
+    port.removeAllListeners('connection');
+    listen(protocol, port);
+    for (const socket of sockets) listeners!.take(protocol, socket);
+  }
+  early = [];
+}
+
+process.on('message', (message: ToDataPlane, handle: Server) => {
   switch (message.type) {
     case 'start':
       log = new AccessLog(message.accessLog, Date.now);
@@ -27,15 +45,13 @@ process.on('message', (message: ToDataPlane, handle: object) => {
       tell({ type: 'ready' });
       break;
     case 'listen':
-      if (listeners === undefined) waiting.push({ protocol: message.protocol, handle });
-      else void listen(message.protocol, handle);
+      listen(message.protocol, handle);
       break;
     case 'config':
       proxy!.configure(message.config);
       listeners ??= new Listeners(proxy!, message.config.defaultCertificate);
       listeners.configure(message.config);
-      for (const item of waiting) void listen(item.protocol, item.handle);
-      waiting = [];
+      listenToEarly();
       tell({ type: 'applied', version: message.version });
       break;
     case 'metrics':

@@ -7,6 +7,7 @@ import { registerExec } from './exec.ts';
 import { registerFunctionCommands } from './function.ts';
 import { registerGet } from './get.ts';
 import { registerIam } from './iam.ts';
+import { registerInstall } from './install.ts';
 import { registerLog } from './log.ts';
 import { registerManage } from './manage.ts';
 import { registerRun } from './runs.ts';
@@ -26,5 +27,6 @@ export function registerServerless(program: Command, environment: Environment): 
   registerIam(program, environment);
   registerManage(program, environment);
   registerLog(program, environment);
+  registerInstall(program, environment);
   registerSubscription(program, environment);
 }
