@@ -286,6 +286,98 @@ describe('functions', { skip: whyNoSandbox() ?? false }, () => {
     while (!(await ok('get', 'run', 'node', accepted.name)).includes('READY'));
   });
 
+  const hasPip = spawnSync('python3', ['-m', 'pip', '--version']).status === 0;
+  test(
+    'images bring the libraries that functions need',
+    { skip: hasPip ? false : 'no pip is installed' },
+    async () => {
+      const dir = join(dispatch.home, SEED);
+      const pack = join(dir, 'pack');
+      await mkdir(join(pack, 'package'), { recursive: true });
+      await writeFile(
+        join(pack, 'package', 'package.json'),
+        '{"name":"own-words","version":"1.0.0","main":"main.js"}',
+      );
+      await writeFile(join(pack, 'package', 'main.js'), "module.exports = (name) => 'Servus, ' + name;");
+      assert.equal(spawnSync('tar', ['-czf', 'own-words.tgz', 'package'], { cwd: pack }).status, 0);
+      const wheel = `import zipfile
+z = zipfile.ZipFile("own_words-1.0.0-py3-none-any.whl", "w")
+z.writestr("own_words.py", "def greet(name):\\n    return 'Servus, ' + name\\n")
+z.writestr("own_words-1.0.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: own-words\\nVersion: 1.0.0\\n")
+z.writestr("own_words-1.0.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+z.writestr("own_words-1.0.0.dist-info/RECORD", "")
+`;
+      assert.equal(spawnSync('python3', ['-c', wheel], { cwd: pack }).status, 0);
+      await dispatch.ok(
+        'create',
+        'configmap',
+        'files',
+        `--from-file=${pack}/own-words.tgz`,
+        `--from-file=${pack}/own_words-1.0.0-py3-none-any.whl`,
+      );
+      const serve =
+        "require('http').createServer((q, a) => require('fs').createReadStream('/files' + q.url).on('error', () => a.writeHead(404).end()).pipe(a)).listen(8080)";
+      await dispatch.apply(
+        JSON.stringify({
+          apiVersion: 'v1',
+          kind: 'Pod',
+          metadata: { name: 'files', namespace: 'default', labels: { app: 'files' } },
+          spec: {
+            volumes: [{ name: 'files', configMap: { name: 'files' } }],
+            containers: [
+              {
+                name: 'files',
+                image: 'dispatch.local/node',
+                command: ['node', '-e', serve],
+                volumeMounts: [{ name: 'files', mountPath: '/files' }],
+                readinessProbe: { tcpSocket: { port: 8080 } },
+              },
+            ],
+          },
+        }),
+      );
+      await dispatch.ok('expose', 'pod', 'files', '--port=80', '--target-port=8080');
+      await dispatch.ok('wait', '--for=condition=Ready', 'pod/files', '--timeout=30s');
+      await writeFile(
+        join(dir, 'package.json'),
+        '{"dependencies":{"own-words":"http://files.default.svc/own-words.tgz"}}',
+      );
+      await writeFile(
+        join(dir, 'requirements.txt'),
+        'own-words @ http://files.default.svc/own_words-1.0.0-py3-none-any.whl\n',
+      );
+      await ok('create', 'image', 'node-words', 'nodejs-base', '--runtime-deps', 'package.json');
+      await ok('create', 'image', 'python-words', 'python3-base', '--runtime-deps', 'requirements.txt');
+      await ok('create', 'image', 'broken-words', 'nodejs-base', '--runtime-deps', 'node.js');
+      await writeFile(
+        join(dir, 'words.js'),
+        "const greet = require('own-words'); module.exports = (_, { name }) => greet(name);",
+      );
+      await writeFile(
+        join(dir, 'words.py'),
+        'from own_words import greet\n\ndef handle(ctx, payload):\n    return greet(payload["name"])\n',
+      );
+      await ok('create', 'function', 'words-js', 'words.js', '--image', 'node-words');
+      await ok('create', 'function', 'words-py', 'words.py', '--image', 'python-words');
+      await dispatch.ok(
+        'wait',
+        '--for=jsonpath={.status.phase}=READY',
+        'function/words-js',
+        'function/words-py',
+        '--timeout=90s',
+      );
+      for (const name of ['words-js', 'words-py'])
+        assert.equal((await exec(name, { name: 'Ada' })).output, 'Servus, Ada');
+      await dispatch.ok(
+        'wait',
+        '--for=jsonpath={.status.phase}=ERROR',
+        'image.dispatch.dev/broken-words',
+        '--timeout=60s',
+      );
+      assert.match(await ok('get', 'image', 'broken-words', '-o', 'json'), /could not be built/);
+    },
+  );
+
   const hasJava = spawnSync('javac', ['-version']).error === undefined;
   test(
     'java: classes with types of their own, exceptions, and what does not compile',

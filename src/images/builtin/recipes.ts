@@ -60,9 +60,9 @@ async function collectPython(files: Files, host: Host): Promise<void> {
   const found = required('python3', 'python3', 'python3', host);
   // Version managers put shims on the path: the interpreter itself says where it is.
   const script =
-    'import os,sys,sysconfig;print(os.path.realpath(sys.executable));print(sysconfig.get_path("stdlib"));print(sys.base_prefix);print(sysconfig.get_config_var("LIBDIR") or "")';
+    'import os,sys,sysconfig;print(os.path.realpath(sys.executable));print(sysconfig.get_path("stdlib"));print(sys.base_prefix);print(sysconfig.get_config_var("LIBDIR") or "");import importlib.util;s=importlib.util.find_spec("pip");print(os.path.dirname(s.origin) if s else "")';
   const { stdout } = await run(found, ['-I', '-c', script], { env: { PATH: host.path, HOME: '/' } });
-  const [interpreter = '', library = '', prefix = ''] = stdout.split('\n');
+  const [interpreter = '', library = '', prefix = '', , pip = ''] = stdout.split('\n');
   await addPrograms(files, { python3: interpreter, python: interpreter });
   const skipped = [
     '/test',
@@ -82,6 +82,7 @@ async function collectPython(files: Files, host: Host): Promise<void> {
     library,
     (path) => skipped.some((part) => path.endsWith(part)) || path.includes('/config-3'),
   );
+  if (pip !== '') addTree(files, pip, (path) => path.endsWith('/__pycache__'));
   const modules = [...files].filter(([name, source]) => !before.has(name) && source.endsWith('.so'));
   await addLibraries(
     files,
