@@ -37,7 +37,12 @@ export class EventService implements ServicePart {
       await this.#events.emit(namespace, given.map(eventOf));
     } catch (error) {
       if (error instanceof BadEventError) throw new ApiError('BadRequest', error.message, undefined, error);
-      throw error;
+      throw new ApiError(
+        'InsufficientStorage',
+        'The events could not be kept: see whether the disk is full, and send them again.',
+        undefined,
+        error,
+      );
     }
     return json({ accepted: given.length });
   }
