@@ -8,6 +8,7 @@ import type { Found } from '../router.ts';
 import { authenticate, type Caller } from './auth.ts';
 import type { FunctionCalls } from './calls.ts';
 import type { RawAnswer } from './exchange.ts';
+import { ByteBudget } from './byte-budget.ts';
 import { BadRequestError, inputOf, readBody } from './input.ts';
 import { RateLimit } from './rate-limit.ts';
 
@@ -29,6 +30,8 @@ interface Reply {
 }
 
 const JSON_TYPE = 'application/json';
+/** Of bodies that are read, and of calls that wait. */
+const MAX_HELD = 512 * 1024 * 1024;
 const NO_HEADERS: [string, string][] = [];
 const HIDDEN = new Set(['authorization', 'cookie', 'proxy-authorization', 'x-api-key']);
 /** What a function may not decide about the connection that its answer goes out on. */
@@ -45,6 +48,7 @@ const CONNECTION = new Set([
 export class FunctionEndpoints {
   readonly #calls: FunctionCalls;
   readonly #now: () => number;
+  readonly #budget = new ByteBudget(MAX_HELD);
   readonly #limits = new WeakMap<EndpointOptions, RateLimit>();
   /** By owner, so that a new configuration does not begin to count anew. */
   readonly #byOwner = new Map<string, { rate: string; limit: RateLimit }>();
@@ -90,13 +94,22 @@ export class FunctionEndpoints {
       return reply;
     }
     if (this.#calls.kindOf(key) === 'http') return this.#forward(call);
-    const body = await readBody(request);
+    const body = await readBody(request, this.#budget);
+    try {
+      return await this.#withBody(call, body, verdict.caller);
+    } finally {
+      this.#budget.give(body.length);
+    }
+  }
+
+  async #withBody(call: EndpointCall, body: Buffer, caller: Caller | undefined): Promise<Reply> {
+    const { request, query, key } = call;
     const payload = await inputOf(request, query, body);
     const invocation: Invocation = {
       run: randomUUID(),
       key,
       payload,
-      httpContext: contextOf(call, verdict.caller),
+      httpContext: contextOf(call, caller),
     };
     return headerOf(request, 'x-dispatch-blocking') === 'false'
       ? this.#later(call, invocation)
@@ -116,7 +129,7 @@ export class FunctionEndpoints {
   async #forward(call: EndpointCall): Promise<Reply> {
     const { request, client, path, query, key } = call;
     const run = randomUUID();
-    const body = await readBody(request);
+    const body = await readBody(request, this.#budget);
     const method = request.method ?? 'GET';
     const head = requestHead({
       method,
@@ -128,7 +141,9 @@ export class FunctionEndpoints {
       chunked: false,
       upgrade: undefined,
     }).slice(0, -2);
-    const result = await this.#calls.forward({ run, key }, { method, head, body });
+    const result = await this.#calls
+      .forward({ run, key }, { method, head, body })
+      .finally(() => this.#budget.give(body.length));
     if ('outcome' in result) return failedReply(result.outcome);
     return rawReply(result.answer, run);
   }

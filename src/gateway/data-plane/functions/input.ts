@@ -1,4 +1,5 @@
 import { headerOf, type Request } from '../proxy.ts';
+import type { ByteBudget } from './byte-budget.ts';
 
 /** What a request says that no function can be given. */
 export class BadRequestError extends Error {
@@ -17,8 +18,11 @@ const MAX_FIELDS = 1000;
 const EMPTY = Buffer.alloc(0);
 const BODYLESS = new Set(['GET', 'HEAD', 'DELETE']);
 
-/** The whole body. What is too large is refused before it is read where that is known. */
-export function readBody(request: Request): Promise<Buffer> {
+/**
+ * The whole body. What is too large is refused before it is read where that is known. What it takes of the budget is
+ * for the caller to give back.
+ */
+export function readBody(request: Request, budget: ByteBudget): Promise<Buffer> {
   const declared = Number(headerOf(request, 'content-length') ?? Number.NaN);
   if (declared === 0 || (BODYLESS.has(request.method ?? '') && !hasBody(request)))
     return Promise.resolve(EMPTY);
@@ -30,19 +34,31 @@ export function readBody(request: Request): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    let held = 0;
+    const refuse = (error: Error): void => {
+      budget.give(held);
+      held = 0;
+      chunks.length = 0;
+      reject(error);
+    };
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
       // A client that is still sending does not read: it hears of it when it has sent everything, or far too much.
-      if (size > MAX_DISCARDED) reject(tooLarge);
+      if (size > MAX_DISCARDED) refuse(tooLarge);
       else if (size > MAX_BODY) chunks.length = 0;
-      else chunks.push(chunk);
+      else if (budget.take(chunk.length)) {
+        held += chunk.length;
+        chunks.push(chunk);
+      } else refuse(new BadRequestError(503, 'Too much is being sent at the moment: try again later.'));
     });
     request.on('end', () => {
-      if (size > MAX_BODY) reject(tooLarge);
+      if (size > MAX_BODY) refuse(tooLarge);
       else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
     });
-    request.on('error', reject);
-    request.on('close', () => reject(new BadRequestError(400, 'The request ended before its body did.')));
+    request.on('error', refuse);
+    request.on('close', () => {
+      if (!request.readableEnded) refuse(new BadRequestError(400, 'The request ended before its body did.'));
+    });
   });
 }
 
