@@ -244,6 +244,45 @@ describe('events', { skip: whyNoSandbox() ?? false }, () => {
     );
   });
 
+  test('secrets of a subscription reach its runs, and those that are not there are told of', async () => {
+    await writeFile(
+      join(dispatch.home, 'told.js'),
+      'module.exports = ({ secrets }) => Object.keys(secrets);',
+    );
+    await ok('create', 'function', 'told', 'told.js', '--image', 'nodejs');
+    await dispatch.ok('wait', '--for=jsonpath={.status.phase}=READY', 'function/told', '--timeout=60s');
+    await ok(
+      'create',
+      'subscription',
+      'told',
+      '--name',
+      'told',
+      '--event-type',
+      'told.*',
+      '--secret',
+      'password',
+    );
+    await dispatch.ok(
+      'wait',
+      '--for=jsonpath={.status.phase}=READY',
+      'subscription.dispatch.dev/told',
+      '--timeout=20s',
+    );
+    await ok('emit', 'told.early');
+    const [dead] = await until(
+      () => runsOf('told', '&status=dead'),
+      (found) => found.length === 1,
+    );
+    await dispatch.ok('create', 'secret', 'generic', 'password', '--from-literal=word=geheim');
+    await ok('run', 'redrive', dead!.metadata.name);
+    await ok('emit', 'told.late');
+    const runs = await until(
+      () => runsOf('told'),
+      (found) => found.filter((run) => run.status.phase === 'READY').length === 2,
+    );
+    for (const run of runs) assert.deepEqual((run.status as { output?: unknown }).output, ['word']);
+  });
+
   test('a subscription can be sent back, and gets everything again', async () => {
     await recorder('back', '--event-type', 'back.*');
     await ok('emit', 'back.one', '--data', '{"n":1}');
@@ -354,6 +393,18 @@ send('pod.started', { args: process.argv.slice(2), word: THE_WORD });`,
       (found) => found.some((run) => run.spec.event),
     );
     assert.deepEqual(started!.spec.input, { args: ['--level=3', '--debug'], word: 'mellon' });
+    const own = Buffer.from(
+      await dispatch.ok('get', 'secret', 'driver-own-token', '-o', 'jsonpath={.data.token}'),
+      'base64',
+    ).toString();
+    const event = JSON.stringify({ specversion: '1.0', id: 'x', source: 's', type: 't' });
+    const asDriver = { 'content-type': 'application/cloudevents+json', authorization: `Bearer ${own}` };
+    assert.equal(
+      (await post(event, asDriver, '/dispatch/events/kube-system')).status,
+      403,
+      'only to its own namespace',
+    );
+    assert.equal((await post(event, asDriver)).status, 202);
     const url = await dispatch.ok('get', 'eventdriver', 'own', '-o', 'jsonpath={.status.url}');
     const answer = await until(
       () => fetch(`${url}/x`),
