@@ -1,5 +1,8 @@
-import { BlockList, isIP } from 'node:net';
-import { request as httpRequest } from 'undici';
+import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { BlockList, isIP, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { connect as tlsConnect } from 'node:tls';
 import { ApiError, type KubeObject } from '../../kube/index.ts';
 import { at, listAt, textAt } from '../kinds/index.ts';
 import { notFound, objectKey, parseEntry, type RegistryDeps } from '../registry/index.ts';
@@ -15,7 +18,7 @@ blocked.addAddress('::1', 'ipv6');
 blocked.addSubnet('fe80::', 10, 'ipv6');
 
 /** `name` or `scheme:name:port`, as proxy paths name their target. */
-function targetOf(name: string): { scheme: string; name: string; port: string } {
+export function targetOf(name: string): { scheme: string; name: string; port: string } {
   const parts = name.split(':');
   if (parts.length === 1) return { scheme: 'http', name, port: '' };
   if (parts.length === 2) return { scheme: 'http', name: parts[0]!, port: parts[1]! };
@@ -25,24 +28,34 @@ function targetOf(name: string): { scheme: string; name: string; port: string } 
   return { scheme: scheme || 'http', name: target, port };
 }
 
-export async function proxyToPod(pod: KubeObject, request: ApiRequest, info: RequestInfo): Promise<Reply> {
-  const { scheme, port } = targetOf(info.name);
+export type DialPod = (pod: KubeObject, port: number, signal: AbortSignal) => Promise<Duplex>;
+
+/** A request on its way to somebody else. */
+export interface Passing {
+  request: ApiRequest;
+  info: RequestInfo;
+  dial: DialPod | undefined;
+}
+
+interface Place {
+  scheme: string;
+  address: string;
+  port: string;
+  /** Where it is a pod of this machine: it is reached through the node. */
+  pod: KubeObject | undefined;
+}
+
+export async function proxyToPod(pod: KubeObject, passing: Passing): Promise<Reply> {
+  const { scheme, port } = targetOf(passing.info.name);
   const address = textAt(pod, 'status.podIP');
   if (address === undefined)
     throw new ApiError('ServiceUnavailable', `pod ${pod.metadata.name} has no address yet`);
   const first = listAt(pod, 'spec.containers').flatMap((container) => listAt(container, 'ports'))[0];
-  return forward(
-    `${scheme}://${hostOf(address)}:${port || (textAt(first, 'containerPort') ?? '80')}`,
-    request,
-    info,
-  );
+  return forward({ scheme, address, port: port || (textAt(first, 'containerPort') ?? '80'), pod }, passing);
 }
 
-export async function proxyToService(
-  deps: RegistryDeps,
-  request: ApiRequest,
-  info: RequestInfo,
-): Promise<Reply> {
+export async function proxyToService(deps: RegistryDeps, passing: Passing): Promise<Reply> {
+  const { info } = passing;
   const { scheme, name, port } = targetOf(info.name);
   const entry = deps.store.get('/services', objectKey(info.namespace, name));
   if (entry === undefined) throw notFound({ group: '', plural: 'services' }, name);
@@ -56,7 +69,7 @@ export async function proxyToService(
     wanted === undefined ? undefined : endpointOf(deps, info.namespace, name, textAt(wanted, 'name') ?? '');
   if (found === undefined)
     throw new ApiError('ServiceUnavailable', `no endpoints available for service ${JSON.stringify(name)}`);
-  return forward(`${scheme}://${found}`, request, info);
+  return forward({ scheme, ...found }, passing);
 }
 
 function endpointOf(
@@ -64,15 +77,22 @@ function endpointOf(
   namespace: string,
   service: string,
   portName: string,
-): string | undefined {
+): Omit<Place, 'scheme'> | undefined {
   for (const entry of deps.store.shelf('discovery.k8s.io/endpointslices').live.range(`${namespace}/`)) {
     const slice = parseEntry(entry);
     if (slice.metadata.labels?.['kubernetes.io/service-name'] !== service) continue;
     const port = listAt(slice, 'ports').find((item) => (textAt(item, 'name') ?? '') === portName);
-    const ready = listAt(slice, 'endpoints').filter((endpoint) => at(endpoint, 'conditions.ready') !== false);
-    const address = listAt(ready[0], 'addresses')[0];
-    if (port !== undefined && typeof address === 'string')
-      return `${hostOf(address)}:${textAt(port, 'port')}`;
+    const [ready] = listAt(slice, 'endpoints').filter(
+      (endpoint) => at(endpoint, 'conditions.ready') !== false,
+    );
+    const address = listAt(ready, 'addresses')[0];
+    if (port === undefined || typeof address !== 'string') continue;
+    const name = textAt(ready, 'targetRef.kind') === 'Pod' ? textAt(ready, 'targetRef.name') : undefined;
+    const target = name === undefined ? undefined : deps.store.get('/pods', objectKey(namespace, name));
+    const pod = target && parseEntry(target);
+    // Whoever writes slices names a pod and an address: they have to belong together.
+    const isItsOwn = pod !== undefined && textAt(pod, 'status.podIP') === address;
+    return { address, port: textAt(port, 'port') ?? '', pod: isItsOwn ? pod : undefined };
   }
   return undefined;
 }
@@ -85,19 +105,19 @@ function hostOf(address: string): string {
   return family === 6 ? `[${address}]` : address;
 }
 
-async function forward(origin: string, request: ApiRequest, info: RequestInfo): Promise<Reply> {
+async function forward(place: Place, { request, info, dial }: Passing): Promise<Reply> {
+  const { scheme, address, port, pod } = place;
   const query = request.query.size > 0 ? `?${request.query}` : '';
+  const host = hostOf(address);
+  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(PROXY_TIMEOUT_MS)]);
   try {
-    const answer = await httpRequest(`${origin}/${info.rest}${query}`, {
-      method: request.method as 'GET',
-      headers: forwardedHeaders(request.headers),
-      body: forwardedBody(request),
-      signal: AbortSignal.any([request.signal, AbortSignal.timeout(PROXY_TIMEOUT_MS)]),
-    });
+    const socket =
+      pod !== undefined && dial !== undefined ? await dial(pod, Number(port), signal) : undefined;
+    const answer = await ask(`${scheme}://${host}:${port}/${info.rest}${query}`, request, { socket, signal });
     return {
-      status: answer.statusCode,
+      status: answer.statusCode ?? 502,
       headers: forwardedHeaders(answer.headers),
-      start: (sink) => pour(answer.body, sink),
+      start: (sink) => pour(answer, sink),
     };
   } catch (error) {
     throw new ApiError(
@@ -107,4 +127,36 @@ async function forward(origin: string, request: ApiRequest, info: RequestInfo): 
       error,
     );
   }
+}
+
+function ask(
+  url: string,
+  request: ApiRequest,
+  { socket, signal }: { socket: Duplex | undefined; signal: AbortSignal },
+): Promise<IncomingMessage> {
+  const isSecure = url.startsWith('https:');
+  // What is asked for is a pod or an address, and not a name that a certificate could show.
+  const through = socket && isSecure ? tlsConnect({ socket, rejectUnauthorized: false }) : socket;
+  const body = forwardedBody(request);
+  return new Promise((resolve, reject) => {
+    const sent = (isSecure ? httpsRequest : httpRequest)(
+      url,
+      {
+        method: request.method,
+        headers: {
+          ...forwardedHeaders(request.headers),
+          ...(body !== null && { 'content-length': body.length }),
+          connection: 'close',
+        },
+        signal,
+        rejectUnauthorized: false,
+        ...(through !== undefined && { createConnection: () => through as Socket }),
+      },
+      resolve,
+    );
+    sent.once('error', reject);
+    // A connection that the node has made is held back until somebody reads it.
+    sent.once('socket', (own) => own.resume());
+    sent.end(body ?? undefined);
+  });
 }

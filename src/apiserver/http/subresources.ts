@@ -17,7 +17,7 @@ import {
 import { readBody } from './body.ts';
 import type { CoreDeps } from './core.ts';
 import { callOf } from './options.ts';
-import { proxyToPod, proxyToService } from './proxy.ts';
+import { type DialPod, proxyToPod, proxyToService, targetOf } from './proxy.ts';
 import type { ApiRequest, Reply, RequestInfo, Upgrade } from './request.ts';
 import { handleResource } from './resources.ts';
 
@@ -29,6 +29,8 @@ export interface PodConnector {
     kind: 'exec' | 'attach' | 'portforward',
     request: ApiRequest,
   ) => Promise<Upgrade>;
+  /** A connection to a port of a pod, where pods have a network that this process is not in. */
+  dial?: DialPod;
 }
 
 /** For a server without nodes: pods are only objects. */
@@ -68,13 +70,15 @@ const SUBRESOURCES: Record<string, Subresource> = {
   'pods/portforward': connect('portforward'),
   'pods/proxy': {
     handle: (deps, request, info, resource) =>
-      proxyToPod(
-        readObject(deps.registry, resource, { ...info, name: info.name.split(':')[0]! }),
+      proxyToPod(readObject(deps.registry, resource, { ...info, name: targetOf(info.name).name }), {
         request,
         info,
-      ),
+        dial: deps.pods.dial,
+      }),
   },
-  'services/proxy': { handle: (deps, request, info) => proxyToService(deps.registry, request, info) },
+  'services/proxy': {
+    handle: (deps, request, info) => proxyToService(deps.registry, { request, info, dial: deps.pods.dial }),
+  },
 };
 
 export function findSubresource(resource: Resource, name: string): Subresource | undefined {

@@ -13,6 +13,7 @@ export function podConnector(runtime: PodRuntime, now: () => number): PodConnect
   return {
     logs: async (pod, query) => logs(runtime, pod, query, now),
     connect: async (pod, kind, request) => connect(runtime, pod, kind, request),
+    dial: (pod, port, signal) => runtime.dial(pod, port, signal),
   };
 }
 
