@@ -1,5 +1,3 @@
-import type { Delivered } from '../log/event-log.ts';
-
 export interface Call {
   namespace: string;
   function: string;
@@ -19,8 +17,4 @@ export interface FunctionCaller {
   call: (call: Call) => Promise<CallResult>;
   /** No attempt is left: keeps the call where it can be found and tried again. */
   bury: (call: Call, why: string) => Promise<void>;
-}
-
-export interface Attempted extends Delivered {
-  attempts: number;
 }
