@@ -2,7 +2,7 @@ export type { DriverSources, GitChange, ImagePush } from './drivers/driver.ts';
 export { Events } from './events.ts';
 export { BadEventError, type CloudEvent, eventOf } from './ingest/cloud-event.ts';
 export { eventsOf } from './ingest/http-binding.ts';
-export { Ingest, readBody } from './ingest/ingest.ts';
+export { Ingest } from './ingest/ingest.ts';
 export type { Consumer, Delivered, EventLog, LoggedEvent } from './log/event-log.ts';
 export { LocalEventLog } from './log/local-event-log.ts';
 export { NatsEventLog } from './log/nats-event-log.ts';

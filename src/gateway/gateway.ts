@@ -13,6 +13,7 @@ import {
   SECRETS,
   secretText,
   withCondition,
+  writeStatus,
 } from '../kube/index.ts';
 import { Backends } from './compile/backends.ts';
 import { compileEndpoints, type CompiledEndpoints, type EndpointObject } from './compile/endpoint.ts';
@@ -89,7 +90,7 @@ export class Gateway implements AsyncDisposable {
 
   /** After the informers have seen what is there. */
   async start(): Promise<void> {
-    const config = this.config();
+    const config = this.#compile(this.endpoints());
     this.#sent = JSON.stringify(config);
     this.#process = await GatewayProcess.start(this.#options, config);
     // What the ports are is known only now.
@@ -114,6 +115,10 @@ export class Gateway implements AsyncDisposable {
   }
 
   config(): GatewayConfig {
+    return this.#compile(this.endpoints());
+  }
+
+  #compile(endpoints: CompiledEndpoints): GatewayConfig {
     const routes: Route[] = [];
     const certificates: Certificate[] = [];
     for (const ingress of this.#served()) {
@@ -124,7 +129,7 @@ export class Gateway implements AsyncDisposable {
       }
     }
     for (const route of this.#routes.list()) routes.push(...httpRoutes(route, this.#backends));
-    routes.push(...this.endpoints().routes);
+    routes.push(...endpoints.routes);
     return { routes, certificates, defaultCertificate: this.#options.defaultCertificate, limits: LIMITS };
   }
 
@@ -176,18 +181,19 @@ export class Gateway implements AsyncDisposable {
   #update(): void {
     this.#timer = undefined;
     if (this.#process === undefined) return;
-    const config = this.config();
+    const endpoints = this.endpoints();
+    const config = this.#compile(endpoints);
     const text = JSON.stringify(config);
     if (text !== this.#sent) {
       this.#sent = text;
       void this.#process.configure(config);
     }
-    this.#writeStatus().catch((error: unknown) =>
+    this.#writeStatus(endpoints).catch((error: unknown) =>
       this.#options.log.warn({ err: error }, 'the status of a route could not be written'),
     );
   }
 
-  async #writeStatus(): Promise<void> {
+  async #writeStatus(endpoints: CompiledEndpoints): Promise<void> {
     for (const ingress of this.#served()) {
       if (ingress.status?.loadBalancer?.ingress?.[0]?.ip === this.#options.host) continue;
       const status = { loadBalancer: { ingress: [{ ip: this.#options.host }] } };
@@ -198,12 +204,8 @@ export class Gateway implements AsyncDisposable {
       if (JSON.stringify(parents) === JSON.stringify(route.status?.parents ?? [])) continue;
       await this.#patch(HTTP_ROUTES, route, { parents });
     }
-    for (const [endpoint, status] of this.endpoints().statuses) {
-      const { phase, reason = [], urls = [] } = endpoint.status ?? {};
-      const { phase: newPhase, reason: newReason = [], urls: newUrls = [] } = status;
-      if (JSON.stringify([phase, reason, urls]) === JSON.stringify([newPhase, newReason, newUrls])) continue;
-      await this.#patch(ENDPOINT_OBJECTS, endpoint, { phase: newPhase, reason: newReason, urls: newUrls });
-    }
+    for (const [endpoint, status] of endpoints.statuses)
+      await writeStatus(this.#options.client, ENDPOINT_OBJECTS, endpoint, status);
   }
 
   #parents(route: HttpRoute): NonNullable<NonNullable<HttpRoute['status']>['parents']> {

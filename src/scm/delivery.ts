@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { readBody } from '../kube/index.ts';
 import { eventsOf, isAuthentic } from './providers/webhook.ts';
 import { PROVIDER_NAMES, type ScmEvent } from './providers/types.ts';
 
@@ -34,21 +35,6 @@ export async function answerDelivery(
   const events = eventsOf(provider, request.headers, parsed);
   await place.accept(events, body);
   answer(response, 202, events.length === 0 ? 'Nothing follows from it.\n' : 'Accepted.\n');
-}
-
-export async function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  if (Number(request.headers['content-length'] ?? 0) > limit) {
-    request.resume();
-    return undefined;
-  }
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length;
-    if (size > limit) return undefined;
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks);
 }
 
 function parseJson(body: Buffer): unknown {

@@ -37,6 +37,6 @@ export {
   SourceProblem,
   sourceOf,
 } from './source.ts';
-export { answerDelivery, type DeliveryPlace, readBody } from './delivery.ts';
+export { answerDelivery, type DeliveryPlace } from './delivery.ts';
 export { ensureHook } from './webhooks.ts';
 export { certificateFor, TLS_CERTIFICATES } from './certificates.ts';

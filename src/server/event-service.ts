@@ -1,7 +1,7 @@
 import type { ApiRequest, Reply, RequestInfo } from '../apiserver/index.ts';
 import { BadEventError, eventOf, type Events } from '../events/index.ts';
 import { ApiError } from '../kube/index.ts';
-import { bodyOf, type ServicePart } from './local-services.ts';
+import { bodyOf, jsonReply, type ServicePart } from './local-services.ts';
 
 const MAX_EVENTS = 1000;
 
@@ -26,7 +26,7 @@ export class EventService implements ServicePart {
     if (Number.isNaN(since))
       throw new ApiError('BadRequest', 'since is no time: write 2026-01-31T12:00:00Z.');
     await this.#events.replay(info.namespace, info.name, since);
-    return json({ subscription: info.name, since: new Date(since).toISOString() });
+    return jsonReply(202, { subscription: info.name, since: new Date(since).toISOString() });
   };
 
   async #emit(namespace: string, body: Record<string, unknown>): Promise<Reply> {
@@ -44,10 +44,6 @@ export class EventService implements ServicePart {
         error,
       );
     }
-    return json({ accepted: given.length });
+    return jsonReply(202, { accepted: given.length });
   }
-}
-
-function json(body: object): Reply {
-  return { status: 202, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }

@@ -8,7 +8,7 @@ import {
   type SourceFile,
 } from '../functions/index.ts';
 import { ApiError, isRecord, type KubeClient, pause } from '../kube/index.ts';
-import { bodyOf, type ServicePart } from './local-services.ts';
+import { bodyOf, jsonReply, type ServicePart } from './local-services.ts';
 import { mayReadSecrets } from './secret-access.ts';
 
 const POLL_MS = 200;
@@ -35,10 +35,10 @@ export class FunctionService implements ServicePart {
     if (plural === 'functionsources') return verb === 'create' ? this.#upload(request, info) : undefined;
     if (subresource === 'log') return this.#log(request, info);
     if (subresource === 'redrive' && verb === 'create')
-      return json(200, await this.#functions.runs.redrive(info.namespace, info.name));
+      return jsonReply(200, await this.#functions.runs.redrive(info.namespace, info.name));
     if (subresource !== '') return undefined;
     if (verb === 'create') return this.#run(request, info);
-    return verb === 'get' ? json(200, this.#find(info)) : this.#list(request, info);
+    return verb === 'get' ? jsonReply(200, this.#find(info)) : this.#list(request, info);
   };
 
   async #run(request: ApiRequest, { namespace }: RequestInfo): Promise<Reply> {
@@ -55,8 +55,8 @@ export class FunctionService implements ServicePart {
       secrets,
       ...(typeof key === 'string' && key !== '' && { idempotencyKey: key }),
     };
-    if (spec['blocking'] === false) return json(202, await this.#functions.runs.accept(wanted));
-    return json(201, await this.#functions.runs.execute(wanted));
+    if (spec['blocking'] === false) return jsonReply(202, await this.#functions.runs.accept(wanted));
+    return jsonReply(201, await this.#functions.runs.execute(wanted));
   }
 
   #list({ query }: ApiRequest, { namespace }: RequestInfo): Reply {
@@ -68,7 +68,7 @@ export class FunctionService implements ServicePart {
       ...(since !== null && { since: timeOf(since) }),
       limit: Math.min(MAX_LIST, Number(query.get('limit')) || MAX_LIST),
     });
-    return json(200, { kind: 'FunctionRunList', apiVersion: RUN_API_VERSION, metadata: {}, items });
+    return jsonReply(200, { kind: 'FunctionRunList', apiVersion: RUN_API_VERSION, metadata: {}, items });
   }
 
   #find({ namespace, name }: RequestInfo): FunctionRun {
@@ -104,7 +104,7 @@ export class FunctionService implements ServicePart {
     if (!Array.isArray(files)) throw new ApiError('BadRequest', 'The source has no files.');
     try {
       const digest = await this.#functions.sources.put(namespace, files as SourceFile[]);
-      return json(201, {
+      return jsonReply(201, {
         kind: 'FunctionSource',
         apiVersion: RUN_API_VERSION,
         metadata: { namespace },
@@ -130,8 +130,4 @@ function timeOf(text: string): number {
   if (Number.isNaN(time))
     throw new ApiError('BadRequest', `${text} is no time: give seconds or 2026-01-31T12:00:00Z.`);
   return time;
-}
-
-function json(status: number, body: object): Reply {
-  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }

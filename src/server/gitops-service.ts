@@ -9,7 +9,7 @@ import {
   treeOf,
 } from '../gitops/index.ts';
 import { ApiError, type KubeClient } from '../kube/index.ts';
-import { bodyOf, type ServicePart } from './local-services.ts';
+import { bodyOf, jsonReply, type ServicePart } from './local-services.ts';
 
 /** What is known of applications and is no object: their manifests, their differences, and what was made for them. */
 export class GitopsService implements ServicePart {
@@ -41,11 +41,7 @@ export class GitopsService implements ServicePart {
           ? await this.#change(subresource, app, bodyOf(request))
           : await this.#answer(subresource, app, revisions);
       if (value === undefined) return undefined;
-      return {
-        status: 200,
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(value),
-      };
+      return jsonReply(200, value);
     } catch (error) {
       const problem = problemOf(error);
       if (problem === undefined) throw error;

@@ -23,7 +23,7 @@ import {
 } from '../images/index.ts';
 import { ApiError, isRecord } from '../kube/index.ts';
 import { outwardDispatcher } from './outward-fetch.ts';
-import { RUN_GROUP, RUN_VERSION, type ServicePart } from './local-services.ts';
+import { jsonReply, RUN_GROUP, RUN_VERSION, type ServicePart } from './local-services.ts';
 
 export interface ImageServiceOptions {
   images: ImageStore;
@@ -96,7 +96,10 @@ export class ImageService implements ServicePart {
           this.#push(bodyOf<{ name: string; credentials?: string }>(request), say, signal),
         );
       case 'imageprunes':
-        return json(await pruneImages({ ...this.#options, ...bodyOf<{ olderThanMs?: number }>(request) }));
+        return jsonReply(
+          200,
+          await pruneImages({ ...this.#options, ...bodyOf<{ olderThanMs?: number }>(request) }),
+        );
       default:
         return undefined;
     }
@@ -107,7 +110,7 @@ export class ImageService implements ServicePart {
     const wanted = request.query.get('name');
     if (wanted !== null) {
       const image = await this.#find(wanted);
-      return json({ ...describe(image), manifest: image.manifest, config: image.config });
+      return jsonReply(200, { ...describe(image), manifest: image.manifest, config: image.config });
     }
     const items: object[] = [];
     for (const [name, digest] of images.names()) {
@@ -120,7 +123,12 @@ export class ImageService implements ServicePart {
         complete: image !== undefined,
       });
     }
-    return json({ kind: 'ImageList', apiVersion: `${RUN_GROUP}/${RUN_VERSION}`, metadata: {}, items });
+    return jsonReply(200, {
+      kind: 'ImageList',
+      apiVersion: `${RUN_GROUP}/${RUN_VERSION}`,
+      metadata: {},
+      items,
+    });
   }
 
   async #find(name: string): Promise<Image> {
@@ -139,7 +147,7 @@ export class ImageService implements ServicePart {
     const reference = formatReference(images.canonical(parseReference(name)));
     if (!(await images.untag(reference)))
       throw new ApiError('NotFound', `There is no image ${name} on this machine.`);
-    return json({ removed: name });
+    return jsonReply(200, { removed: name });
   }
 
   async #resolve(name: string, keychain: Keychain, signal: AbortSignal, always = false): Promise<Image> {
@@ -291,10 +299,6 @@ function bodyOf<T>(request: ApiRequest): T {
   }
   if (!isRecord(document)) throw new ApiError('BadRequest', 'The body of the request must be an object.');
   return document as T;
-}
-
-function json(body: object): Reply {
-  return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }
 
 /** Lines of JSON: what happens, and at the end the result or why there is none. */

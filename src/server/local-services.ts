@@ -34,6 +34,10 @@ export class RunServices implements LocalService {
       ?.handle(request, info);
 }
 
+export function jsonReply(status: number, body: object): Reply {
+  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}
+
 /** The JSON object that a request carries. */
 export function bodyOf({ body }: ApiRequest): Record<string, unknown> {
   let value: unknown = body;

@@ -1,9 +1,9 @@
 import type { KubeClient } from '../kube/index.ts';
+import { isAllowed } from './access-review.ts';
 
 interface Review {
   status?: {
     authenticated?: boolean;
-    allowed?: boolean;
     user?: { username: string; uid?: string; groups?: string[] };
   };
 }
@@ -52,34 +52,16 @@ export class TokenAccess {
   }
 
   async #decide(token: string, asked: Asked, also: (username: string) => boolean): Promise<Verdict> {
-    const review = await this.#post('/apis/authentication.k8s.io/v1/tokenreviews', {
-      apiVersion: 'authentication.k8s.io/v1',
-      kind: 'TokenReview',
-      spec: { token },
+    const review = await this.#client.raw<Review>({
+      method: 'POST',
+      path: '/apis/authentication.k8s.io/v1/tokenreviews',
+      headers: { 'content-type': 'application/json' },
+      body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } },
     });
     const user = review.status?.user;
     if (review.status?.authenticated !== true || user === undefined) return 'who';
-    const { username, uid, groups } = user;
-    const allowed = await this.#post('/apis/authorization.k8s.io/v1/subjectaccessreviews', {
-      apiVersion: 'authorization.k8s.io/v1',
-      kind: 'SubjectAccessReview',
-      spec: {
-        user: username,
-        ...(uid && { uid }),
-        groups: groups ?? [],
-        resourceAttributes: { group: GROUP, ...asked },
-      },
-    });
-    return allowed.status?.allowed === true || also(username) ? 'yes' : 'no';
-  }
-
-  #post(path: string, body: object): Promise<Review> {
-    return this.#client.raw<Review>({
-      method: 'POST',
-      path,
-      headers: { 'content-type': 'application/json' },
-      body,
-    });
+    const isGiven = await isAllowed(this.#client, user, { group: GROUP, ...asked });
+    return isGiven || also(user.username) ? 'yes' : 'no';
   }
 }
 

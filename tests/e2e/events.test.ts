@@ -283,6 +283,41 @@ describe('events', { skip: whyNoSandbox() ?? false }, () => {
     for (const run of runs) assert.deepEqual((run.status as { output?: unknown }).output, ['word']);
   });
 
+  test('a handler of events gets the event, and what it gives back goes the same way', async () => {
+    await writeFile(
+      join(dispatch.home, 'next.js'),
+      "module.exports = (event) => ({ specversion: '1.0', source: 'next', type: 'chain.second', data: { was: event.type, n: event.data.n + 1 } });",
+    );
+    await writeFile(
+      join(dispatch.home, 'next.py'),
+      'def handle(event, ctx):\n    return {"type": event["type"], "n": event.data["n"]}\n',
+    );
+    await ok('create', 'function', 'chain-js', 'next.js', '--image', 'nodejs', '--cloud-events');
+    await ok('create', 'function', 'chain-py', 'next.py', '--image', 'python3', '--cloud-events');
+    await dispatch.ok(
+      'wait',
+      '--for=jsonpath={.status.phase}=READY',
+      'function/chain-js',
+      'function/chain-py',
+      '--timeout=60s',
+    );
+    await ok('create', 'subscription', 'chain-js', '--name', 'chain-js', '--event-type', 'chain.first');
+    await ok('create', 'subscription', 'chain-py', '--name', 'chain-py', '--event-type', 'chain.second');
+    await dispatch.ok(
+      'wait',
+      '--for=jsonpath={.status.phase}=READY',
+      'subscription.dispatch.dev/chain-js',
+      'subscription.dispatch.dev/chain-py',
+      '--timeout=20s',
+    );
+    await ok('emit', 'chain.first', '--data', '{"n":1}');
+    const [last] = await until(
+      () => runsOf('chain-py'),
+      (found) => found.length === 1,
+    );
+    assert.deepEqual((last!.status as { output?: unknown }).output, { type: 'chain.second', n: 2 });
+  });
+
   test('a subscription can be sent back, and gets everything again', async () => {
     await recorder('back', '--event-type', 'back.*');
     await ok('emit', 'back.one', '--data', '{"n":1}');

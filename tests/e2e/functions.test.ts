@@ -126,19 +126,19 @@ describe('functions', { skip: whyNoSandbox() ?? false }, () => {
     });
 
     test(`${fn}: an exit, a loop and too much memory end the process and not the function`, async () => {
-      for (const [todo, words, status] of [
+      for (const [what, words, status] of [
         ['exit', /exit code 3/, 502],
         ['loop', /did not end within 1500 ms/, 504],
         ['hang', /did not end within 1500 ms/, 504],
         ['memory', /more memory/, 502],
       ] as const) {
-        const run = await exec(fn, { do: todo });
-        assert.equal(run.error?.type, 'FunctionError', todo);
+        const run = await exec(fn, { do: what });
+        assert.equal(run.error?.type, 'FunctionError', what);
         assert.match(run.error?.message ?? '', words);
-        assert.deepEqual(run.logs?.stdout, [`called with ${todo}`], 'what was printed before is kept');
-        assert.equal((await exec(fn, { do: 'value' })).status, 'READY', `after ${todo}`);
-        const response = await call(`/${fn}`, { do: todo });
-        assert.equal(response.status, status, todo);
+        assert.deepEqual(run.logs?.stdout, [`called with ${what}`], 'what was printed before is kept');
+        assert.equal((await exec(fn, { do: 'value' })).status, 'READY', `after ${what}`);
+        const response = await call(`/${fn}`, { do: what });
+        assert.equal(response.status, status, what);
         assert.equal(((await response.json()) as { type: string }).type, 'FunctionError');
       }
     });
@@ -153,14 +153,14 @@ describe('functions', { skip: whyNoSandbox() ?? false }, () => {
   }
 
   test('outputs that are no JSON, errors of late and inputs that are refused are told apart', async () => {
-    for (const [fn, todo, type, status] of [
+    for (const [fn, what, type, status] of [
       ['node', 'cycle', 'FunctionError', 502],
       ['snake', 'object', 'FunctionError', 502],
       ['node', 'late', 'FunctionError', 502],
       ['node', 'input', 'InputError', 422],
     ] as const) {
-      const response = await call(`/${fn}`, { do: todo });
-      assert.equal(response.status, status, `${fn} ${todo}`);
+      const response = await call(`/${fn}`, { do: what });
+      assert.equal(response.status, status, `${fn} ${what}`);
       assert.equal(((await response.json()) as { type: string }).type, type);
     }
     assert.equal((await exec('node', { do: 'promise' })).output, 'later');
@@ -419,6 +419,66 @@ public class Hello implements BiFunction<Map<String, Object>, Hello.In, Hello.Ou
       );
     },
   );
+
+  test('an image that answers HTTP gets requests as they are, and ends when nobody calls', async () => {
+    const dir = join(dispatch.home, SEED, 'web');
+    await mkdir(dir, { recursive: true });
+    await writeFile(
+      join(dir, 'main.js'),
+      "require('node:http').createServer((q, a) => { let b = ''; q.on('data', (c) => { b += c; }).on('end', () => { a.writeHead(q.url === '/web/no' ? 404 : 201, { 'x-own': 'yes', 'content-type': 'application/json' }); a.end(JSON.stringify({ method: q.method, url: q.url, body: b, word: process.env.WORD })); }); }).listen(Number(process.env.PORT));",
+    );
+    await writeFile(
+      join(dir, 'Dockerfile'),
+      'FROM dispatch.local/node\nCOPY main.js /main.js\nENTRYPOINT ["node", "/main.js"]\n',
+    );
+    const { registry } = await dispatch.file();
+    const image = `${new URL(registry!.includes('://') ? registry! : `http://${registry}`).host}/default/web:1`;
+    await ok('image', 'build', 'web', '-t', image);
+    await ok(
+      'create',
+      'function',
+      'web',
+      '--image',
+      image,
+      '--http',
+      '--env',
+      'WORD=mellon',
+      '--idle-timeout',
+      '1s',
+    );
+    await ok('create', 'api', 'web', 'web', '--path', '/web/*', '-m', 'POST', '-m', 'GET');
+    await dispatch.ok('wait', '--for=jsonpath={.status.phase}=READY', 'function/web', '--timeout=60s');
+    for (const _ of ['warm', 'from none']) {
+      const answer = await fetch(`${http}/web/a?b=c`, { method: 'POST', body: 'text' });
+      assert.deepEqual([answer.status, answer.headers.get('x-own')], [201, 'yes']);
+      assert.deepEqual(await answer.json(), {
+        method: 'POST',
+        url: '/web/a?b=c',
+        body: 'text',
+        word: 'mellon',
+      });
+      assert.equal((await fetch(`${http}/web/no`)).status, 404, 'its own status goes through');
+      await dispatch.ok('wait', '--for=jsonpath={.status.instances}=0', 'function/web', '--timeout=30s');
+    }
+    const run = await exec('web', { n: 1 });
+    assert.deepEqual((run.output as { body: string }).body, '{"n":1}');
+  });
+
+  test('instances that are always to be there are there before anybody calls', async () => {
+    await ok(
+      'create',
+      'function',
+      'kept',
+      'idle.js',
+      '--image',
+      'nodejs',
+      '--min-scale',
+      '2',
+      '--idle-timeout',
+      '1s',
+    );
+    await dispatch.ok('wait', '--for=jsonpath={.status.instances}=2', 'function/kept', '--timeout=30s');
+  });
 
   test('directories, TypeScript, modules and environment', async () => {
     const dir = join(dispatch.home, SEED, 'directory');

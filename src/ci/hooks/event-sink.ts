@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { controllerReference, type Informer, type KubeClient, unlessThere } from '../../kube/index.ts';
+import {
+  controllerReference,
+  type Informer,
+  type KubeClient,
+  unlessThere,
+  readBody,
+} from '../../kube/index.ts';
 import {
   answerDelivery,
   type ForgeRepository,
   type Push,
-  readBody,
   refEvents,
   type ScmEvent,
 } from '../../scm/index.ts';

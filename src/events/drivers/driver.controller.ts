@@ -53,6 +53,8 @@ export class DriverController {
   readonly #pods: Informer<Pod>;
   readonly #controller: Controller;
   readonly #local = new Map<string, Local>();
+  /** Namespaces by the digests of tokens: made when it is asked for, and given up when a token changes. */
+  #tokens: Map<string, string> | undefined;
 
   constructor(context: ControllerContext, sources: DriverSources, emit: EmitEvent) {
     this.#context = context;
@@ -70,6 +72,11 @@ export class DriverController {
         .map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name ?? '' }));
     const beside = ({ metadata }: KubeObject, driver: DriverObject): boolean =>
       driver.metadata.namespace === metadata.namespace;
+    const forget = (): void => {
+      this.#tokens = undefined;
+    };
+    for (const informer of [this.#drivers, this.#secrets])
+      informer.addHandler({ added: forget, updated: forget, deleted: forget });
     this.#controller = new Controller({
       name: 'event-driver',
       log: context.log,
@@ -96,15 +103,20 @@ export class DriverController {
     for (const key of [...this.#local.keys()]) this.#end(key);
   }
 
-  /** The namespace of the driver that a token belongs to. */
+  /** The namespace of the driver that a token belongs to. How long it takes tells nothing: digests are looked up. */
   namespaceOf(token: string): string | undefined {
-    const wanted = digestOf(token);
-    // What is compared are digests: how long it takes tells nothing of a token.
-    return this.#drivers.list().find((driver) => {
-      const secret = this.#secrets.get(driver.metadata.namespace ?? '', tokenSecretName(driver));
-      const own = secretText(secret, 'token');
-      return own !== '' && digestOf(own) === wanted;
-    })?.metadata.namespace;
+    this.#tokens ??= this.#indexTokens();
+    return this.#tokens.get(digestOf(token));
+  }
+
+  #indexTokens(): Map<string, string> {
+    return new Map(
+      this.#drivers.list().flatMap((driver): [string, string][] => {
+        const { namespace = '' } = driver.metadata;
+        const own = secretText(this.#secrets.get(namespace, tokenSecretName(driver)), 'token');
+        return own === '' ? [] : [[digestOf(own), namespace]];
+      }),
+    );
   }
 
   /** For a driver of this process that is reached from outside. Undefined when there is none. */

@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
+import { sameText } from '../../kube/index.ts';
 import type { BuiltinDriver, DriverRequest } from './driver.ts';
 
 /** Headers in which the senders of webhooks put what they have signed, and what stands before it. */
@@ -39,17 +40,12 @@ export const webhook: BuiltinDriver = (run) => {
 function isSigned(request: DriverRequest, key: string): boolean {
   // Those that sign nothing send the secret itself.
   const token = headerOf(request, 'x-gitlab-token');
-  if (token !== undefined) return isSame(token, key);
+  if (token !== undefined) return sameText(token, key);
   const digest = createHmac('sha256', key).update(request.body).digest('hex');
   return SIGNATURES.some(({ header, prefix }) => {
     const value = headerOf(request, header);
-    return value?.startsWith(prefix) === true && isSame(value.slice(prefix.length), digest);
+    return value?.startsWith(prefix) === true && sameText(value.slice(prefix.length), digest);
   });
-}
-
-function isSame(given: string, wanted: string): boolean {
-  const [a, b] = [given, wanted].map((text) => createHmac('sha256', 'compare').update(text).digest());
-  return timingSafeEqual(a!, b!);
 }
 
 function headerOf({ headers }: DriverRequest, name: string): string | undefined {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { readBody } from '../../kube/index.ts';
 import type { Events } from '../events.ts';
 import { BadEventError } from './cloud-event.ts';
 import { eventsOf } from './http-binding.ts';
@@ -42,7 +43,7 @@ export class Ingest {
       );
       return;
     }
-    const body = await readBody(request);
+    const body = await readBody(request, MAX_BODY);
     if (body === undefined) {
       answer(response, 413, `The body is larger than the ${MAX_BODY} bytes that are allowed.`, {
         connection: 'close',
@@ -97,21 +98,4 @@ function answer(
     ...headers,
   });
   response.end(body);
-}
-
-/** Undefined when it is too large. */
-export function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > MAX_BODY) {
-        resolve(undefined);
-        request.pause();
-      } else chunks.push(chunk);
-    });
-    request.on('end', () => resolve(Buffer.concat(chunks)));
-    request.on('error', reject);
-  });
 }

@@ -11,8 +11,6 @@ import {
 } from '../../kube/index.ts';
 import type { FunctionsContext } from '../context.ts';
 import {
-  BASE_IMAGES,
-  type BaseImageObject,
   FUNCTIONS,
   type FunctionObject,
   IMAGES,
@@ -40,7 +38,6 @@ export class FunctionController {
     this.#gone = gone;
     this.functions = informers.for<FunctionObject>(FUNCTIONS);
     const images = informers.for<ImageObject>(IMAGES);
-    const bases = informers.for<BaseImageObject>(BASE_IMAGES);
     const secrets = informers.for<Secret>(SECRETS);
     const revisions = informers.for<RevisionObject>(CONTROLLER_REVISIONS);
     this.#reconciler = new FunctionReconciler(context, {
@@ -60,7 +57,6 @@ export class FunctionController {
       .watches(images, ({ metadata }) =>
         users((fn) => fn.metadata.namespace === metadata.namespace && fn.spec.image === metadata.name),
       )
-      .watches(bases, () => [])
       .watches(secrets, ({ metadata }) =>
         users(
           (fn) =>

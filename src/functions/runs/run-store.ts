@@ -13,6 +13,7 @@ interface Entry {
   key: string;
   function: string;
   isPending: boolean;
+  createdAt: number;
 }
 
 const MAX_EACH = 1000;
@@ -72,9 +73,9 @@ export class RunStore implements AsyncDisposable {
     const found: FunctionRun[] = [];
     for (const [, entries] of lists) {
       let count = 0;
-      for (const { key } of [...entries.values()].reverse()) {
+      for (const { key, createdAt } of [...entries.values()].reverse()) {
+        if (createdAt < since) break;
         const run = parse(this.#table.get(key)!);
-        if (Date.parse(run.metadata.creationTimestamp) < since) break;
         if (!hasStatus(run, query.status)) continue;
         found.push(run);
         if (++count >= limit) break;
@@ -104,7 +105,12 @@ export class RunStore implements AsyncDisposable {
     const { namespace, name } = run.metadata;
     const key = `${namespace}/${name}`;
     const owner = `${namespace}/${run.spec.function}`;
-    const entry = { key, function: owner, isPending: run.status.finishedAt === undefined };
+    const entry = {
+      key,
+      function: owner,
+      isPending: run.status.finishedAt === undefined,
+      createdAt: Date.parse(run.metadata.creationTimestamp),
+    };
     this.#entries.set(key, entry);
     const list = this.#byFunction.get(owner) ?? new Map<string, Entry>();
     this.#byFunction.set(owner, list);
@@ -134,8 +140,7 @@ export class RunStore implements AsyncDisposable {
   #expire(list: Map<string, Entry>): void {
     const [oldest] = list.values();
     if (oldest === undefined || oldest.isPending) return;
-    const { creationTimestamp } = parse(this.#table.get(oldest.key)!).metadata;
-    if (this.#now() - Date.parse(creationTimestamp) > MAX_AGE_MS) void this.#remove(oldest);
+    if (this.#now() - oldest.createdAt > MAX_AGE_MS) void this.#remove(oldest);
   }
 
   #remove(entry: Entry): Promise<void> {

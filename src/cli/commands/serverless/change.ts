@@ -154,8 +154,9 @@ function editable(kind: CliKind, object: KubeObject): object {
 }
 
 /** The code of a function is not shown, and stays as it is where no other is given. */
-function withSource(object: KubeObject, live: KubeObject): KubeObject {
+export function withSource(object: KubeObject, live: KubeObject): KubeObject {
   const [spec, before] = [object['spec'], live['spec']] as (Record<string, unknown> | undefined)[];
+  if (object.kind !== 'Function') return object;
   if (spec !== undefined && spec['source'] === undefined && before?.['source'] !== undefined)
     spec['source'] = before['source'];
   return object;

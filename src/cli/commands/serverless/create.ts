@@ -1,13 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { isApiError } from '../../../kube/index.ts';
+import { isApiError, type KubeObject } from '../../../kube/index.ts';
 import { UserError } from '../../../server/index.ts';
 import type { Environment } from '../../environment.ts';
 import { examples, repeated } from '../../help.ts';
 import { withClient } from '../ci/client.ts';
 import { type BatchFlags, runBatch } from './batch.ts';
-import { addFileFlags, batch, kindOrFail, replace } from './change.ts';
+import { addFileFlags, batch, kindOrFail, replace, withSource } from './change.ts';
 import type { Flat } from './flat.ts';
 import { compact } from './flat.ts';
 import { randomName } from './random-name.ts';
@@ -22,8 +22,6 @@ export interface Setting {
   verb: Verb;
   environment: Environment;
 }
-
-const APPLICATION = 'only those of an application';
 
 export function registerCreate(program: Command, environment: Environment): void {
   const create = addFileFlags(
@@ -47,14 +45,14 @@ export function registerCreate(program: Command, environment: Environment): void
 export function registerMakers(parent: Command, setting: Setting): void {
   for (const register of [registerImages, registerFunction, registerSecret, registerApi, registerEvents])
     register(parent, setting);
-  maker(parent, setting, 'application', '<name>')
+  maker(parent, 'application', '<name>')
     .alias('app')
     .description(`${title(setting)} an application: a name for what belongs together.`)
     .action((name: string, _: Flat, command: Command) => make(setting, command, 'application', { name }));
 }
 
 function registerImages(parent: Command, setting: Setting): void {
-  maker(parent, setting, 'base-image', '<name> <image>')
+  maker(parent, 'base-image', '<name> <image>')
     .alias('baseimage')
     .description(`${title(setting)} a base image: one in which functions of a language can run.`)
     .option('--language <language>', 'nodejs, python3, java or powershell')
@@ -72,7 +70,7 @@ function registerImages(parent: Command, setting: Setting): void {
         language: flags['language'] ?? languageIn(image, name),
       }),
     );
-  maker(parent, setting, 'image', '<name> <base-image>')
+  maker(parent, 'image', '<name> <base-image>')
     .description(`${title(setting)} an image: a base image with what functions need.`)
     .option('--runtime-deps <file>', 'package.json, requirements.txt, pom.xml or requirements.psd1')
     .option('--system-deps <file>', 'JSON with the packages of the system')
@@ -94,7 +92,7 @@ function registerImages(parent: Command, setting: Setting): void {
 }
 
 function registerFunction(parent: Command, setting: Setting): void {
-  maker(parent, setting, 'function', '<name> [path]')
+  maker(parent, 'function', '<name> [path]')
     .description(`${title(setting)} a function from a file or a directory.`)
     .option('--image <name>', 'image that it runs in')
     .option('--handler <handler>', './file.js, module.function, file.ps1::handle, or a class')
@@ -136,7 +134,7 @@ function registerFunction(parent: Command, setting: Setting): void {
 }
 
 function registerSecret(parent: Command, setting: Setting): void {
-  maker(parent, setting, 'secret', '<name> <file>')
+  maker(parent, 'secret', '<name> <file>')
     .description(`${title(setting)} a secret from a JSON file.`)
     .addHelpText('after', examples(`dispatch ${setting.verb} secret open-sesame secret.json`))
     .action((name: string, file: string, _: Flat, command: Command) =>
@@ -185,7 +183,7 @@ function registerApi(parent: Command, setting: Setting): void {
 }
 
 function registerEvents(parent: Command, setting: Setting): void {
-  maker(parent, setting, 'eventdrivertype', '<name> <image>')
+  maker(parent, 'eventdrivertype', '<name> <image>')
     .aliases(['event-driver-type', 'eventdrivertypes', 'event-driver-types'])
     .description(`${title(setting)} a type of event drivers.`)
     .option('--expose', 'it answers HTTP, and is to be reached from outside')
@@ -196,7 +194,7 @@ function registerEvents(parent: Command, setting: Setting): void {
     .action((name: string, image: string, flags: Flat, command: Command) =>
       make(setting, command, 'eventdrivertype', { name, ...flags, image }),
     );
-  maker(parent, setting, 'eventdriver', '<type>')
+  maker(parent, 'eventdriver', '<type>')
     .aliases(['eventdrivers', 'event-driver', 'event-drivers'])
     .description(`${title(setting)} an event driver.`)
     .option('--name <name>', 'its name (default: a random one)')
@@ -212,7 +210,7 @@ function registerEvents(parent: Command, setting: Setting): void {
         secrets: flags['secret'],
       }),
     );
-  maker(parent, setting, 'subscription', '<function>')
+  maker(parent, 'subscription', '<function>')
     .description(`${title(setting)} a subscription: a function is called for events.`)
     .option('--name <name>', 'its name (default: a random one)')
     .option('--event-type <type>', 'type of the events, or "prefix.*"')
@@ -268,38 +266,34 @@ function registerSeedImages(create: Command, environment: Environment): void {
     });
 }
 
-function maker(parent: Command, _: Setting, name: string, usage: string): Command {
-  return parent.command(`${name} ${usage}`).option('-a, --application <name>', APPLICATION);
+function maker(parent: Command, name: string, usage: string): Command {
+  return parent
+    .command(`${name} ${usage}`)
+    .option('-a, --application <name>', 'application that it belongs to');
 }
 
-async function make(
+/** Makes an object from what was said, or changes the one that is there. `place` is its namespace if not the usual. */
+export async function make(
   { verb, environment }: Setting,
   command: Command,
   word: string,
   said: Flat,
+  place?: string,
 ): Promise<void> {
   const kind = kindOrFail(word);
-  await withClient(environment, command, async (client, namespace) => {
-    const application = command.opts<{ application?: string }>().application;
-    const tags = application === undefined ? undefined : [{ key: 'Application', value: application }];
+  await withClient(environment, command, async (client, usual) => {
+    const namespace = place ?? usual;
     const making = { base: environment.cwd, client, namespace };
-    let flat: Flat = compact({ ...said, tags });
-    if (verb === 'update') {
-      const {
-        id: _,
-        status: __,
-        ...before
-      } = kind.show(await client.get(kind.resource, namespace, String(said['name'])));
-      flat = { ...before, ...withoutEmpty(flat) };
-    }
-    const object = await kind.make(flat, making);
-    if (verb === 'create') await client.create(kind.resource, object);
-    else {
-      const source = (object['spec'] as Flat | undefined)?.['source'];
-      if (kind.kind === 'Function' && source === undefined) {
-        const live = await client.get(kind.resource, namespace, String(said['name']));
-        (object['spec'] as Flat)['source'] = (live['spec'] as Flat)['source'];
-      }
+    const { application } = command.opts<{ application?: string }>();
+    const tags = application === undefined ? undefined : [{ key: 'Application', value: application }];
+    const flat: Flat = compact({ ...said, tags });
+    let object: KubeObject;
+    if (verb === 'create') {
+      object = await kind.make(flat, making);
+      await client.create(kind.resource, object);
+    } else {
+      const live = await client.get<KubeObject>(kind.resource, namespace, String(said['name']));
+      object = withSource(await kind.make({ ...kind.show(live), ...withoutEmpty(flat) }, making), live);
       await replace(client, kind, object);
     }
     const done = verb === 'create' ? 'Created' : 'Updated';

@@ -8,7 +8,7 @@ import { withClient } from '../ci/client.ts';
 import type { BatchFlags } from './batch.ts';
 import { addFileFlags, batch, replace } from './change.ts';
 import type { CliKind } from './cli-kind.ts';
-import type { Flat } from './flat.ts';
+import { make } from './create.ts';
 import { registerGetKind } from './get.ts';
 import { iamKinds } from './kinds-iam.ts';
 
@@ -42,7 +42,6 @@ export function registerIam(program: Command, environment: Environment): void {
 }
 
 function registerMakers(parent: Command, verb: 'create' | 'update', environment: Environment): void {
-  const [policy, account, organization] = iamKinds as [CliKind, CliKind, CliKind];
   const split = (value: string, before: string[]): string[] => [
     ...before,
     ...value.split(',').filter((item) => item !== ''),
@@ -73,7 +72,9 @@ function registerMakers(parent: Command, verb: 'create' | 'update', environment:
         const rule = { subjects: flags.subject, actions: flags.action, resources: flags.resource };
         const isGlobal = flags.global === true;
         return make(
-          { environment, command, kind: policy, verb },
+          { verb, environment },
+          command,
+          'policy',
           { name, global: isGlobal, rules: [rule] },
           isGlobal ? SYSTEM : undefined,
         );
@@ -94,10 +95,10 @@ function registerMakers(parent: Command, verb: 'create' | 'update', environment:
         },
       );
       if (!pem.includes('-----BEGIN')) throw new UserError(`${flags.publicKey} is no key as PEM.`);
-      await make(
-        { environment, command, kind: account, verb },
-        { name, publicKey: Buffer.from(pem).toString('base64') },
-      );
+      await make({ verb, environment }, command, 'serviceaccount', {
+        name,
+        publicKey: Buffer.from(pem).toString('base64'),
+      });
     });
   parent
     .command('organization <name>')
@@ -105,7 +106,7 @@ function registerMakers(parent: Command, verb: 'create' | 'update', environment:
     .description(`${words} an organisation: a namespace of that name.`)
     .addHelpText('after', examples(`dispatch iam ${verb} organization acme`))
     .action((name: string, _: object, command: Command) =>
-      make({ environment, command, kind: organization, verb }, { name }),
+      make({ verb, environment }, command, 'organization', { name }),
     );
 }
 
@@ -122,24 +123,4 @@ function registerRemove(parent: Command, kind: CliKind, environment: Environment
         environment.stdout.write(`Deleted ${name}: ${own}\n`);
       }),
     );
-}
-
-async function make(
-  {
-    environment,
-    command,
-    kind,
-    verb,
-  }: { environment: Environment; command: Command; kind: CliKind; verb: 'create' | 'update' },
-  flat: Flat,
-  place?: string,
-): Promise<void> {
-  await withClient(environment, command, async (client, namespace) => {
-    const object = await kind.make(flat, { base: environment.cwd, client, namespace: place ?? namespace });
-    if (verb === 'create') await client.create(kind.resource, object);
-    else await replace(client, kind, object);
-    environment.stdout.write(
-      `${verb === 'create' ? 'Created' : 'Updated'} ${kind.names[0]}: ${object.metadata.name}\n`,
-    );
-  });
 }

@@ -49,9 +49,8 @@ export class FunctionEndpoints {
   readonly #calls: FunctionCalls;
   readonly #now: () => number;
   readonly #budget = new ByteBudget(MAX_HELD);
-  readonly #limits = new WeakMap<EndpointOptions, RateLimit>();
   /** By owner, so that a new configuration does not begin to count anew. */
-  readonly #byOwner = new Map<string, { rate: string; limit: RateLimit }>();
+  readonly #limits = new Map<string, RateLimit>();
 
   constructor(calls: FunctionCalls, now: () => number) {
     this.#calls = calls;
@@ -173,16 +172,12 @@ export class FunctionEndpoints {
     };
   }
 
-  #limitOf(owner: string, options: EndpointOptions): RateLimit | undefined {
-    if (options.rate === undefined) return undefined;
-    let limit = this.#limits.get(options);
-    if (limit === undefined) {
-      const rate = JSON.stringify(options.rate);
-      const known = this.#byOwner.get(owner);
-      limit = known?.rate === rate ? known.limit : new RateLimit(options.rate, this.#now);
-      this.#byOwner.set(owner, { rate, limit });
-      this.#limits.set(options, limit);
-    }
+  #limitOf(owner: string, { rate }: EndpointOptions): RateLimit | undefined {
+    if (rate === undefined) return undefined;
+    const known = this.#limits.get(owner);
+    if (known?.rate.count === rate.count && known.rate.seconds === rate.seconds) return known;
+    const limit = new RateLimit(rate, this.#now);
+    this.#limits.set(owner, limit);
     return limit;
   }
 }

@@ -7,24 +7,24 @@ const MAX_CLIENTS = 10_000;
 
 /** So many calls of one client in so much time; what was not used is kept up to that number. */
 export class RateLimit {
-  readonly #count: number;
-  readonly #ms: number;
+  readonly rate: { count: number; seconds: number };
   readonly #now: () => number;
   readonly #buckets = new Map<string, Bucket>();
 
   constructor(rate: { count: number; seconds: number }, now: () => number) {
-    this.#count = rate.count;
-    this.#ms = rate.seconds * 1000;
+    this.rate = rate;
     this.#now = now;
   }
 
   /** Undefined when the call may go on, or the seconds after which it may be tried again. */
   take(client: string): number | undefined {
+    const { count, seconds } = this.rate;
+    const ms = seconds * 1000;
     const now = this.#now();
     const known = this.#buckets.get(client);
     const tokens = Math.min(
-      this.#count,
-      known === undefined ? this.#count : known.tokens + ((now - known.at) * this.#count) / this.#ms,
+      count,
+      known === undefined ? count : known.tokens + ((now - known.at) * count) / ms,
     );
     // The order of a Map is that of insertion: the first is the one that has been quiet for longest.
     this.#buckets.delete(client);
@@ -34,6 +34,6 @@ export class RateLimit {
       return undefined;
     }
     this.#buckets.set(client, { tokens, at: now });
-    return Math.max(1, Math.ceil(((1 - tokens) * this.#ms) / this.#count / 1000));
+    return Math.max(1, Math.ceil(((1 - tokens) * ms) / count / 1000));
   }
 }
