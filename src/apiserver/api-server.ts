@@ -1,3 +1,4 @@
+import { every } from '../kube/index.ts';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from '../kube/index.ts';
@@ -14,7 +15,7 @@ import {
   tolerations,
   webhookAdmission,
 } from './admission/index.ts';
-import { Aggregation } from './aggregation/index.ts';
+import { Aggregation, RemoteOpenApi } from './aggregation/index.ts';
 import { AdminToken, Authenticator, Rbac, ServiceAccountTokens } from './auth/index.ts';
 import { createBackup } from './backup.ts';
 import { bootstrap } from './bootstrap.ts';
@@ -115,7 +116,7 @@ export class ApiServer {
       apiserver_storage_live_bytes: store.liveBytes,
       process_resident_memory_bytes: process.memoryUsage.rss(),
     }));
-    const openapi = new OpenApi(catalog, VERSION_INFO.gitVersion);
+    const openapi = new OpenApi(catalog, VERSION_INFO.gitVersion, () => aggregation.described());
     this.core = new ApiCore({
       registry,
       catalog,
@@ -123,6 +124,7 @@ export class ApiServer {
       tokens,
       adminToken,
       openapi,
+      remoteOpenapi: new RemoteOpenApi(aggregation),
       aggregation,
       pods: options.pods ?? NO_PODS,
       findType: builtins.find,
@@ -159,6 +161,7 @@ export class ApiServer {
     try {
       await server.#run();
     } catch (error) {
+      server.#stopping.abort();
       await store.close();
       throw error;
     }
@@ -175,6 +178,10 @@ export class ApiServer {
     return this.#store;
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#listener.close(CLOSE_GRACE_MS);
@@ -188,8 +195,7 @@ export class ApiServer {
     this.#address = await this.#listener.listen();
     await bootstrap(this.core.deps.registry, this.#address.port);
     this.#unready.clear();
-    const timer = setInterval(() => this.#store.compact(), COMPACT_INTERVAL_MS).unref();
-    this.#stopping.signal.addEventListener('abort', () => clearInterval(timer));
+    every(COMPACT_INTERVAL_MS, this.#stopping.signal, () => this.#store.compact());
   }
 
   #startControllers(registry: RegistryDeps, builtins: Builtins, aggregation: Aggregation): void {

@@ -5,11 +5,14 @@ export type { LocalService } from './aggregation/index.ts';
 export {
   ApiCore,
   type ApiRequest,
+  listReply,
   NO_PODS,
+  objectReply,
   type PodConnector,
   type Reply,
   type RequestInfo,
 } from './http/index.ts';
+export { AGE_COLUMN, column, describeKinds, NAME_COLUMN, type Resource, textAt } from './kinds/index.ts';
 export { writeDurably } from './pki/index.ts';
 export { rotateKey } from './rotate-key.ts';
 export type { Sink, User } from './registry/index.ts';

@@ -1,3 +1,4 @@
+import { onAbort } from './abort.ts';
 import type { Informer } from './informer.ts';
 import { keyOf } from './informer.ts';
 import type { Logger } from './logger.ts';
@@ -80,8 +81,7 @@ export class Controller {
 
   /** Works until the signal aborts; resolves when the last pass has ended. */
   async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener('abort', () => this.queue.close(), { once: true });
-    if (signal.aborted) this.queue.close();
+    onAbort(signal, () => this.queue.close());
     await Promise.all(Array.from({ length: this.#options.concurrency ?? 4 }, () => this.#work(signal)));
   }
 

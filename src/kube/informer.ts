@@ -1,3 +1,4 @@
+import { pause } from './abort.ts';
 import type { KubeClient, ResourceRef } from './client.ts';
 import type { Logger } from './logger.ts';
 import type { KubeObject } from './object.ts';
@@ -187,17 +188,4 @@ export class Informer<T extends KubeObject = KubeObject> {
 
 export function keyOf(object: KubeObject): string {
   return `${object.metadata.namespace ?? ''}/${object.metadata.name ?? ''}`;
-}
-
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-    signal.addEventListener('abort', done, { once: true });
-    if (signal.aborted) done();
-  });
 }

@@ -1,5 +1,6 @@
+import { pause } from './abort.ts';
 import type { KubeClient, ResourceRef } from './client.ts';
-import { pause } from './informer.ts';
+
 import type { KubeObject } from './object.ts';
 import { isApiError } from './status.ts';
 

@@ -13,6 +13,7 @@ import {
   PODS,
   SECRETS,
   SERVICES,
+  onAbort,
 } from '../kube/index.ts';
 import { AgentRuntime } from './pods/agent-runtime.ts';
 import { ContainerRunner } from './pods/container-runner.ts';
@@ -121,7 +122,7 @@ export class NodeAgent {
     });
     this.#followObjects(informers);
     void pods.synced.then(() => this.#removeUnknown(signal));
-    signal.addEventListener('abort', () => {
+    onAbort(signal, () => {
       for (const worker of this.#workers.values()) worker.abandon();
     });
   }
@@ -191,7 +192,7 @@ export class NodeAgent {
         resolve();
       };
       waiters.add(done);
-      signal.addEventListener('abort', done);
+      onAbort(signal, done);
     });
   }
 

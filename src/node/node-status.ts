@@ -9,6 +9,7 @@ import {
   type Logger,
   NODES,
   withCondition,
+  every,
 } from '../kube/index.ts';
 import type { Node } from './scheduler/node.ts';
 
@@ -56,11 +57,10 @@ export class NodeStatus {
         if (node.status?.conditions === undefined) void this.#report(node);
       },
     });
-    const timer = setInterval(() => {
+    every(RENEW_MS, signal, () => {
       for (const node of this.#nodes.list())
         if (this.isOurs(node.metadata.name ?? '')) void this.#renew(node);
-    }, RENEW_MS);
-    signal.addEventListener('abort', () => clearInterval(timer));
+    });
   }
 
   async #register(): Promise<void> {

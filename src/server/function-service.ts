@@ -1,4 +1,11 @@
-import type { ApiRequest, Reply, RequestInfo } from '../apiserver/index.ts';
+import {
+  type ApiRequest,
+  listReply,
+  objectReply,
+  type Reply,
+  type RequestInfo,
+  type Resource,
+} from '../apiserver/index.ts';
 import {
   BadSourceError,
   type FunctionRun,
@@ -8,6 +15,7 @@ import {
   type SourceFile,
 } from '../functions/index.ts';
 import { ApiError, isRecord, type KubeClient, pause } from '../kube/index.ts';
+import { FUNCTION_RUN } from './described.ts';
 import { bodyOf, jsonReply, type ServicePart } from './local-services.ts';
 import { mayReadSecrets } from './secret-access.ts';
 
@@ -38,8 +46,11 @@ export class FunctionService implements ServicePart {
       return jsonReply(200, await this.#functions.runs.redrive(info.namespace, info.name));
     if (subresource !== '') return undefined;
     if (verb === 'create') return this.#run(request, info);
-    return verb === 'get' ? jsonReply(200, this.#find(info)) : this.#list(request, info);
+    if (verb !== 'get') return this.#list(request, info);
+    return objectReply(request, FUNCTION_RUN, this.#find(info), Date.now());
   };
+
+  described = (): Resource[] => [FUNCTION_RUN];
 
   async #run(request: ApiRequest, { namespace }: RequestInfo): Promise<Reply> {
     const { spec } = bodyOf(request);
@@ -59,7 +70,8 @@ export class FunctionService implements ServicePart {
     return jsonReply(201, await this.#functions.runs.execute(wanted));
   }
 
-  #list({ query }: ApiRequest, { namespace }: RequestInfo): Reply {
+  #list(request: ApiRequest, { namespace }: RequestInfo): Reply {
+    const { query } = request;
     const since = query.get('since');
     const items = this.#functions.runs.list({
       ...(namespace !== '' && { namespace }),
@@ -68,7 +80,7 @@ export class FunctionService implements ServicePart {
       ...(since !== null && { since: timeOf(since) }),
       limit: Math.min(MAX_LIST, Number(query.get('limit')) || MAX_LIST),
     });
-    return jsonReply(200, { kind: 'FunctionRunList', apiVersion: RUN_API_VERSION, metadata: {}, items });
+    return listReply(request, FUNCTION_RUN, items, Date.now());
   }
 
   #find({ namespace, name }: RequestInfo): FunctionRun {

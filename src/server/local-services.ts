@@ -1,4 +1,4 @@
-import type { ApiRequest, LocalService, Reply, RequestInfo } from '../apiserver/index.ts';
+import type { ApiRequest, LocalService, Reply, RequestInfo, Resource } from '../apiserver/index.ts';
 import { ApiError, isRecord } from '../kube/index.ts';
 
 export const RUN_GROUP = 'run.dispatch.dev';
@@ -9,6 +9,7 @@ export interface ServicePart {
   /** "pipelineruns", "pipelineruns/log" */
   resources: readonly { name: string; namespaced: boolean; verbs: readonly string[]; kind: string }[];
   handle: (request: ApiRequest, info: RequestInfo) => Promise<Reply | undefined>;
+  described?: () => Resource[];
 }
 
 /** Everything below run.dispatch.dev: each part answers for its resources. */
@@ -27,6 +28,8 @@ export class RunServices implements LocalService {
     groupVersion: `${RUN_GROUP}/${RUN_VERSION}`,
     resources: this.#parts.flatMap((part) => part.resources.map((item) => ({ ...item, singularName: '' }))),
   });
+
+  described = (): Resource[] => this.#parts.flatMap((part) => part.described?.() ?? []);
 
   handle = async (request: ApiRequest, info: RequestInfo): Promise<Reply | undefined> =>
     this.#parts

@@ -1,5 +1,22 @@
-import type { ApiRequest, LocalService, Reply, RequestInfo } from '../apiserver/index.ts';
-import { ApiError, type Informers, NODES, type Pod, PODS, hasLabels } from '../kube/index.ts';
+import {
+  type ApiRequest,
+  listReply,
+  type LocalService,
+  objectReply,
+  type Reply,
+  type RequestInfo,
+  type Resource,
+} from '../apiserver/index.ts';
+import {
+  ApiError,
+  type Informers,
+  type KubeObject,
+  NODES,
+  type Pod,
+  PODS,
+  hasLabels,
+} from '../kube/index.ts';
+import { NODE_METRICS, POD_METRICS } from './described.ts';
 import type { UsageMeter } from './usage-meter.ts';
 
 const GROUP = 'metrics.k8s.io';
@@ -17,8 +34,8 @@ export function metricsService(usage: UsageMeter, informers: Informers, now: () 
     kind: 'PodMetrics',
     apiVersion: `${GROUP}/${VERSION}`,
     metadata: {
-      name: pod.metadata.name,
-      namespace: pod.metadata.namespace,
+      name: pod.metadata.name ?? '',
+      namespace: pod.metadata.namespace ?? '',
       labels: pod.metadata.labels ?? {},
       creationTimestamp: timestamp(),
     },
@@ -48,6 +65,7 @@ export function metricsService(usage: UsageMeter, informers: Informers, now: () 
         { name: 'pods', singularName: '', namespaced: true, kind: 'PodMetrics', verbs: ['get', 'list'] },
       ],
     }),
+    described: () => [NODE_METRICS, POD_METRICS],
     handle: async (request: ApiRequest, info: RequestInfo): Promise<Reply | undefined> => {
       const labels = labelsOf(request.query.get('labelSelector'));
       if (info.plural === 'nodes') {
@@ -59,7 +77,7 @@ export function metricsService(usage: UsageMeter, informers: Informers, now: () 
               hasLabels(labels, node.metadata.labels),
           )
           .map((node) => nodeMetrics(node.metadata.name ?? '', node.metadata.labels ?? {}));
-        return answer('NodeMetricsList', found, info);
+        return answer(request, info, NODE_METRICS, found, now());
       }
       if (info.plural !== 'pods') return undefined;
       const found = pods
@@ -71,16 +89,23 @@ export function metricsService(usage: UsageMeter, informers: Informers, now: () 
         )
         .filter((pod) => usage.containers(pod).length > 0)
         .map(podMetrics);
-      return answer('PodMetricsList', found, info);
+      return answer(request, info, POD_METRICS, found, now());
     },
   };
 }
 
-function answer(kind: string, items: object[], info: RequestInfo): Reply {
-  if (info.name !== '' && items.length === 0)
+function answer(
+  request: ApiRequest,
+  info: RequestInfo,
+  resource: Resource,
+  items: readonly KubeObject[],
+  now: number,
+): Reply {
+  if (info.name === '') return listReply(request, resource, items, now);
+  const [item] = items;
+  if (item === undefined)
     throw new ApiError('NotFound', `${info.plural}.${GROUP} ${JSON.stringify(info.name)} not found`);
-  const body = info.name !== '' ? items[0] : { kind, apiVersion: `${GROUP}/${VERSION}`, metadata: {}, items };
-  return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+  return objectReply(request, resource, item, now);
 }
 
 function labelsOf(selector: string | null): Record<string, string> {

@@ -1,3 +1,4 @@
+import { aborted } from '../kube/index.ts';
 import { join } from 'node:path';
 import { OrganizationController, PolicyController } from '../auth/index.ts';
 import {
@@ -99,10 +100,7 @@ export class Serverless implements AsyncDisposable {
 
   async run(signal: AbortSignal): Promise<void> {
     // An event must not be given up because its function was not there yet.
-    const stopped = new Promise<void>((resolve) =>
-      signal.addEventListener('abort', () => resolve(), { once: true }),
-    );
-    const events = Promise.race([this.functions.ready, stopped]).then(() =>
+    const events = Promise.race([this.functions.ready, aborted(signal)]).then(() =>
       signal.aborted ? undefined : this.events.run(signal),
     );
     const identity = this.#identity.map((controller) => controller.run(signal));

@@ -1,5 +1,5 @@
 import type { RouteMetrics } from '../gateway/index.ts';
-import { type Informer, type Informers, type Pod, PODS } from '../kube/index.ts';
+import { type Informer, type Informers, type Pod, PODS, every } from '../kube/index.ts';
 import type { Runtime } from '../node/index.ts';
 
 export interface UsageMeterOptions {
@@ -43,8 +43,7 @@ export class UsageMeter {
         // A keeper or a gateway that is being replaced is asked again next time.
       });
     };
-    const timer = setInterval(measure, INTERVAL_MS);
-    signal.addEventListener('abort', () => clearInterval(timer));
+    every(INTERVAL_MS, signal, measure);
   }
 
   pod(pod: Pod): { cpu: number; memory: number } | undefined {

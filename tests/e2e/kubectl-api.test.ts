@@ -88,6 +88,10 @@ for (const program of KUBECTLS.length > 0 ? KUBECTLS : ['kubectl']) {
       assert.match(await kubectl.ok('explain widget.spec.size'), /How large it is/);
       await kubectl.ok('scale widget one --replicas=4');
       assert.equal(await kubectl.ok('get widget one -o jsonpath={.spec.replicas}'), '4');
+      assert.match(
+        await kubectl.ok('get widget one --subresource=scale'),
+        /NAME\s+DESIRED\s+AVAILABLE\s+AGE\none\s+4\s+0\s/,
+      );
       await kubectl.ok('patch widget one --type=merge -p', '{"spec":{"mode":"slow"}}');
       assert.match(await kubectl.ok('get all'), /widget\.example\.dev\/one/);
       await kubectl.ok('delete crd widgets.example.dev --timeout=20s');

@@ -5,6 +5,8 @@ export interface Plugin {
   /** True while it asks services outside this process. */
   asksOthers?: () => boolean;
   collections?: readonly string[];
+  /** It decides on subresources with kinds of their own too: exec, eviction, tokens. */
+  ownKinds?: boolean;
   mutate?: (attributes: Attributes) => Promise<void> | undefined | void;
   validate?: (attributes: Attributes) => Promise<void> | undefined | void;
 }
@@ -43,6 +45,6 @@ export class AdmissionChain implements Admission {
       plugins = this.#plugins.filter((plugin) => plugin.collections?.includes(collection) ?? true);
       this.#byCollection.set(collection, plugins);
     }
-    return plugins;
+    return attributes.kind === undefined ? plugins : plugins.filter((plugin) => plugin.ownKinds);
   }
 }

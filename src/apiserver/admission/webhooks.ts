@@ -23,6 +23,7 @@ export function webhookAdmission(store: Store, client: WebhookClient, log: Logge
   const validating = new Hooks(store, VALIDATING);
   const run = new Runner(store, client, log);
   return {
+    ownKinds: true,
     asksOthers: () => !mutating.isEmpty() || !validating.isEmpty(),
     mutate: (attributes) =>
       mutating.isEmpty() || isExempt(attributes) ? undefined : run.mutate(mutating.all(), attributes),
@@ -90,7 +91,7 @@ class Runner {
         continue;
       if (await this.#mutateBy(hook, attributes)) changed = true;
     }
-    if (changed && attributes.object !== undefined)
+    if (changed && attributes.object !== undefined && attributes.kind === undefined)
       shape(attributes.resource, attributes.resource.schema, attributes.object, {
         ...attributes.call,
         fieldValidation: 'Ignore',
@@ -224,12 +225,13 @@ function reviewOf(uid: string, attributes: Attributes): Record<string, unknown> 
 
 function requestOf(uid: string, attributes: Attributes): Record<string, unknown> {
   const { resource, subresource, operation, name, namespace, object, before, call, options } = attributes;
-  const { group, version, kind, plural } = resource;
+  const { group, version, plural } = resource;
+  const kind = attributes.kind ?? { group, version, kind: resource.kind };
   return {
     uid,
-    kind: { group, version, kind },
+    kind,
     resource: { group, version, resource: plural },
-    requestKind: { group, version, kind },
+    requestKind: kind,
     requestResource: { group, version, resource: plural },
     ...(subresource && { subResource: subresource, requestSubResource: subresource }),
     ...(name && { name }),

@@ -3,7 +3,7 @@ import { Agent, request as httpRequest } from 'undici';
 import { ApiError, isRecord, type KubeObject } from '../../kube/index.ts';
 import { forwardedBody, forwardedHeaders, pour } from '../http/forward.ts';
 import type { ApiRequest, Reply, RequestInfo, Upgrade } from '../http/request.ts';
-import { at, listAt, textAt } from '../kinds/index.ts';
+import { at, listAt, type Resource, textAt } from '../kinds/index.ts';
 import { parseEntry, SYSTEM_USER, type User } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
 
@@ -15,6 +15,8 @@ export interface LocalService {
   upgrade?: (request: ApiRequest, info: RequestInfo) => Promise<Upgrade | undefined>;
   /** Its APIResourceList. */
   resources: () => unknown;
+  /** Its kinds with their schemas, for the OpenAPI documents. */
+  described?: () => Resource[];
 }
 
 export interface AggregationOptions {
@@ -28,6 +30,7 @@ export interface AggregationOptions {
 const COLLECTION = 'apiregistration.k8s.io/apiservices';
 const TIMEOUT_MS = 30_000;
 const PROBE_TIMEOUT_MS = 5_000;
+const MAX_DOCUMENT = 16 * 1024 * 1024;
 
 /** Sends the groups that an APIService names to where they are served. */
 export class Aggregation {
@@ -49,11 +52,23 @@ export class Aggregation {
     const add = (group: string, version: string): void =>
       void groups.set(group, [...(groups.get(group) ?? []), version]);
     for (const { group, version } of this.#local.values()) add(group, version);
-    for (const service of this.#services()) {
-      if (at(service, 'spec.service') !== undefined && isAvailable(service))
-        add(textAt(service, 'spec.group') ?? '', textAt(service, 'spec.version') ?? '');
-    }
+    for (const { group, version } of this.remote()) add(group, version);
     return groups;
+  }
+
+  /** Groups and versions that servers outside this process answer for right now. */
+  remote(): { group: string; version: string }[] {
+    return this.#services()
+      .filter((service) => at(service, 'spec.service') !== undefined && isAvailable(service))
+      .map((service) => ({
+        group: textAt(service, 'spec.group') ?? '',
+        version: textAt(service, 'spec.version') ?? '',
+      }));
+  }
+
+  /** The kinds that parts of this process serve and describe. */
+  described(): Resource[] {
+    return [...this.#local.values()].flatMap((service) => service.described?.() ?? []);
   }
 
   async handle(request: ApiRequest, info: RequestInfo): Promise<Reply | undefined> {
@@ -100,29 +115,29 @@ export class Aggregation {
   async #resources(request: ApiRequest, group: string, version: string): Promise<unknown> {
     const local = this.#local.get(`${group}/${version}`);
     if (local !== undefined) return local.resources();
+    return this.document(group, version, `/apis/${group}/${version}`, request);
+  }
+
+  /** A JSON document of the server that answers for a group, or undefined. */
+  async document(
+    group: string,
+    version: string,
+    path: string,
+    { user, signal }: Pick<ApiRequest, 'user' | 'signal'>,
+  ): Promise<unknown> {
     const service = this.#find(group, version);
     if (service === undefined) return undefined;
-    const answer = await this.#call(service, {
-      ...request,
-      method: 'GET',
-      path: `/apis/${group}/${version}`,
-      query: new URLSearchParams(),
-      headers: { accept: 'application/json' },
-    });
-    return answer.statusCode === 200 ? await answer.body.json() : undefined;
+    const { statusCode, body } = await this.#call(service, plainGet(path, user, signal));
+    if (statusCode === 200) return JSON.parse(await readText(body));
+    await body.dump();
+    return undefined;
   }
 
   /** Why an extension server cannot be used, or undefined. */
   async probe(service: KubeObject): Promise<string | undefined> {
     const [group, version] = [textAt(service, 'spec.group') ?? '', textAt(service, 'spec.version') ?? ''];
-    const request: ApiRequest = {
-      method: 'GET',
-      path: `/apis/${group}/${version}`,
-      query: new URLSearchParams(),
-      headers: { accept: 'application/json' },
-      user: SYSTEM_USER,
-      signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
-    };
+    const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+    const request = plainGet(`/apis/${group}/${version}`, SYSTEM_USER, signal);
     try {
       const answer = await this.#call(service, request);
       await answer.body.dump();
@@ -202,6 +217,29 @@ export class Aggregation {
     }
     return { dispatcher, origin: `https://${address.host}:${address.port}` };
   }
+}
+
+function plainGet(path: string, user: User, signal: AbortSignal): ApiRequest {
+  return {
+    method: 'GET',
+    path,
+    query: new URLSearchParams(),
+    headers: { accept: 'application/json' },
+    user,
+    signal,
+  };
+}
+
+/** What an extension server says, as far as somebody may say something. */
+async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > MAX_DOCUMENT) throw new Error('its document is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 function identityHeaders(user: User): Record<string, string | string[]> {

@@ -1,1 +1,2 @@
 export { Aggregation, type AggregationOptions, type LocalService } from './aggregation.ts';
+export { RemoteOpenApi } from './remote-openapi.ts';

@@ -1,4 +1,4 @@
-import { isRecord, type Logger } from '../../kube/index.ts';
+import { isRecord, type Logger, every, onAbort } from '../../kube/index.ts';
 import type { Aggregation } from '../aggregation/index.ts';
 import { at, listAt } from '../kinds/index.ts';
 import { modify, parseEntry, type RegistryDeps, systemCall } from '../registry/index.ts';
@@ -23,11 +23,8 @@ export class ApiServiceStatus {
     const { listeners } = this.#deps.store.shelf(COLLECTION);
     const wake = coalesced(() => this.#sync(signal));
     listeners.add(wake);
-    const timer = setInterval(wake, CHECK_MS).unref();
-    signal.addEventListener('abort', () => {
-      listeners.delete(wake);
-      clearInterval(timer);
-    });
+    every(CHECK_MS, signal, wake);
+    onAbort(signal, () => listeners.delete(wake));
     wake();
   }
 

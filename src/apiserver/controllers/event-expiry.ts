@@ -1,3 +1,4 @@
+import { every } from '../../kube/index.ts';
 import type { Logger } from '../../kube/index.ts';
 import { textAt } from '../kinds/index.ts';
 import { type DeleteOptions, parseEntry, type RegistryDeps, remove, systemCall } from '../registry/index.ts';
@@ -23,8 +24,7 @@ export class EventExpiry {
   }
 
   start(signal: AbortSignal): void {
-    const timer = setInterval(() => void this.expire(signal), INTERVAL_MS).unref();
-    signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+    every(INTERVAL_MS, signal, () => void this.expire(signal));
     void this.expire(signal);
   }
 

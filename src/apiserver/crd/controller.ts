@@ -1,3 +1,4 @@
+import { onAbort } from '../../kube/index.ts';
 import type { Logger } from '../../kube/index.ts';
 import type { Catalog } from '../catalog.ts';
 import {
@@ -108,7 +109,7 @@ export class DefinitionController {
         resolve();
       };
       listeners.add(done);
-      signal.addEventListener('abort', done, { once: true });
+      onAbort(signal, done);
     });
   }
 }

@@ -6,12 +6,15 @@ import { type Definition, DefinitionWriter, gvk } from './schema-document.ts';
 /** OpenAPI documents, made from the catalog when somebody asks and kept until it changes. */
 export class OpenApi {
   readonly #catalog: Catalog;
+  readonly #described: () => readonly Resource[];
   readonly #version: string;
   #generation = -1;
   #documents = new Map<string, string>();
 
-  constructor(catalog: Catalog, version: string) {
+  /** `described` are kinds beside the catalog; they do not change while the server runs. */
+  constructor(catalog: Catalog, version: string, described: () => readonly Resource[]) {
     this.#catalog = catalog;
+    this.#described = described;
     this.#version = version;
   }
 
@@ -36,7 +39,7 @@ export class OpenApi {
         .toUpperCase();
       paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
     }
-    return { paths };
+    return paths;
   }
 
   v3(groupVersion: string): string | undefined {
@@ -44,7 +47,7 @@ export class OpenApi {
     return this.#cached(`v3/${groupVersion}`, () => {
       const writer = new DefinitionWriter(3);
       const paths: Definition = {};
-      for (const resource of this.#catalog.all())
+      for (const resource of this.#all())
         if (apiVersionOf(resource) === groupVersion) addPaths(paths, resource, writer, 3);
       return {
         openapi: '3.0.0',
@@ -58,7 +61,7 @@ export class OpenApi {
   #makeV2(): Definition {
     const writer = new DefinitionWriter(2);
     const paths: Definition = {};
-    for (const resource of this.#catalog.all()) addPaths(paths, resource, writer, 2);
+    for (const resource of this.#all()) addPaths(paths, resource, writer, 2);
     return {
       swagger: '2.0',
       info: { title: 'Kubernetes', version: this.#version },
@@ -68,7 +71,11 @@ export class OpenApi {
   }
 
   #groupVersions(): Set<string> {
-    return new Set(this.#catalog.all().map(apiVersionOf));
+    return new Set(this.#all().map(apiVersionOf));
+  }
+
+  #all(): Resource[] {
+    return [...this.#catalog.all(), ...this.#described()];
   }
 
   #cached(key: string, make: () => Definition): string {

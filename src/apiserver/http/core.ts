@@ -1,5 +1,5 @@
 import { ApiError } from '../../kube/index.ts';
-import type { Aggregation } from '../aggregation/index.ts';
+import type { Aggregation, RemoteOpenApi } from '../aggregation/index.ts';
 import type { Access, AdminToken, Rbac, ServiceAccountTokens } from '../auth/index.ts';
 import type { Catalog } from '../catalog.ts';
 import type { OpenApi } from '../discovery/index.ts';
@@ -22,6 +22,7 @@ export interface CoreDeps {
   tokens: ServiceAccountTokens;
   adminToken: AdminToken;
   openapi: OpenApi;
+  remoteOpenapi: RemoteOpenApi;
   aggregation: Aggregation;
   /** Reaches the pods of this machine: logs, exec, port-forward. */
   pods: PodConnector;

@@ -145,19 +145,28 @@ async function apisRoot(deps: CoreDeps, request: ApiRequest, parts: string[]): P
 
 const PROTOBUF = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
-function openapi(deps: CoreDeps, request: ApiRequest, parts: string[]): Reply | undefined {
+async function openapi(deps: CoreDeps, request: ApiRequest, parts: string[]): Promise<Reply | undefined> {
   const [version, ...path] = parts;
-  if (version === 'v2' && path.length === 0) {
-    const wantsProtobuf = parseAccept(headerOf(request, 'accept')).some((range) =>
-      range.type.startsWith('application/com.github.proto-openapi.spec.v2'),
-    );
-    if (!wantsProtobuf) return json(deps.openapi.v2Json());
-    return { status: 200, headers: { 'content-type': PROTOBUF }, body: toProtobuf(deps.openapi.v2()) };
-  }
+  if (version === 'v2' && path.length === 0) return openapiV2(deps, request);
   if (version !== 'v3') return undefined;
-  if (path.length === 0) return json(deps.openapi.v3Index());
-  const document = deps.openapi.v3(path.slice(1).join('/'));
-  return document === undefined ? undefined : json(document);
+  if (path.length === 0) {
+    const remote = await deps.remoteOpenapi.v3Index();
+    return json({ paths: { ...remote, ...deps.openapi.v3Index() } });
+  }
+  const groupVersion = path.slice(1).join('/');
+  const document = deps.openapi.v3(groupVersion);
+  return document === undefined ? deps.remoteOpenapi.v3(request, groupVersion) : json(document);
+}
+
+async function openapiV2(deps: CoreDeps, request: ApiRequest): Promise<Reply> {
+  const wantsProtobuf = parseAccept(headerOf(request, 'accept')).some((range) =>
+    range.type.startsWith('application/com.github.proto-openapi.spec.v2'),
+  );
+  const hasRemote = deps.aggregation.remote().length > 0;
+  if (!wantsProtobuf && !hasRemote) return json(deps.openapi.v2Json());
+  const document = hasRemote ? await deps.remoteOpenapi.v2(deps.openapi.v2()) : deps.openapi.v2();
+  if (!wantsProtobuf) return json(document);
+  return { status: 200, headers: { 'content-type': PROTOBUF }, body: toProtobuf(document) };
 }
 
 function openidConfiguration(): unknown {

@@ -18,10 +18,12 @@ import {
   remove,
   renderWritten,
   reportProblems,
+  SCALE_COLUMNS,
   select,
   type Target,
   update,
   type View,
+  viewOf,
   Watch,
   type Written,
   writeScale,
@@ -95,19 +97,18 @@ function replyWith(resource: Resource, view: View, written: Written, call: Call,
   };
 }
 
-function scaleReply(written: Written, call: Call): Reply {
+function scaleReply(scale: KubeObject, view: View, call?: Call): Reply {
   return {
     status: 200,
-    headers: { ...JSON_TYPE, ...warningHeaders(call.warnings) },
-    body: JSON.stringify(written.object),
+    headers: { ...JSON_TYPE, ...warningHeaders(call?.warnings ?? []) },
+    body: JSON.stringify(viewOf({ columns: SCALE_COLUMNS }, scale, view)),
   };
 }
 
 async function getHandler(call: ResourceCall): Promise<Reply> {
   const { deps, resource, view } = call;
   const target = targetOf(call);
-  if (target.subresource === 'scale')
-    return { status: 200, headers: JSON_TYPE, body: JSON.stringify(readScale(deps, target)) };
+  if (target.subresource === 'scale') return scaleReply(readScale(deps, target), view);
   return {
     status: 200,
     headers: JSON_TYPE,
@@ -160,7 +161,7 @@ async function updateHandler(resourceCall: ResourceCall): Promise<Reply> {
   const target = targetOf(resourceCall);
   const body = objectBody(resource, request, call);
   if (target.subresource === 'scale')
-    return scaleReply(await writeScale(deps, target, () => body, call), call);
+    return scaleReply(await writeScale(deps, target, () => body, call), view, call);
   return replyWith(resource, view, await update(deps, target, body, call), call);
 }
 
@@ -178,7 +179,7 @@ async function patchHandler(resourceCall: ResourceCall): Promise<Reply> {
   }
   const apply = patchFunction(type, readBody(request, 'patch'), resource);
   if (target.subresource === 'scale')
-    return scaleReply(await writeScale(deps, target, (scale) => apply(scale), call), call);
+    return scaleReply(await writeScale(deps, target, (scale) => apply(scale), call), view, call);
   return replyWith(resource, view, await patch(deps, target, apply, call), call);
 }
 

@@ -14,6 +14,7 @@ import {
   shape,
   type Target,
 } from '../registry/index.ts';
+import { admitSubresource, connectOptions } from './admit.ts';
 import { readBody } from './body.ts';
 import type { CoreDeps } from './core.ts';
 import { callOf } from './options.ts';
@@ -65,19 +66,23 @@ const SUBRESOURCES: Record<string, Subresource> = {
     handle: async (deps, request, info, resource) =>
       deps.pods.logs(readObject(deps.registry, resource, info), request.query),
   },
-  'pods/exec': connect('exec'),
-  'pods/attach': connect('attach'),
-  'pods/portforward': connect('portforward'),
+  'pods/exec': connect('exec', 'PodExecOptions'),
+  'pods/attach': connect('attach', 'PodAttachOptions'),
+  'pods/portforward': connect('portforward', 'PodPortForwardOptions'),
   'pods/proxy': {
-    handle: (deps, request, info, resource) =>
-      proxyToPod(readObject(deps.registry, resource, { ...info, name: targetOf(info.name).name }), {
-        request,
-        info,
-        dial: deps.pods.dial,
-      }),
+    handle: async (deps, request, info, resource) => {
+      const named = { ...info, name: targetOf(info.name).name };
+      const pod = readObject(deps.registry, resource, named);
+      await admitConnect(deps, request, named, resource, 'PodProxyOptions');
+      return proxyToPod(pod, { request, info, dial: deps.pods.dial });
+    },
   },
   'services/proxy': {
-    handle: (deps, request, info) => proxyToService(deps.registry, { request, info, dial: deps.pods.dial }),
+    handle: async (deps, request, info, resource) => {
+      const named = { ...info, name: targetOf(info.name).name };
+      await admitConnect(deps, request, named, resource, 'ServiceProxyOptions');
+      return proxyToService(deps.registry, { request, info, dial: deps.pods.dial });
+    },
   },
 };
 
@@ -86,17 +91,29 @@ export function findSubresource(resource: Resource, name: string): Subresource |
   return resource.group === '' && Object.hasOwn(SUBRESOURCES, key) ? SUBRESOURCES[key] : undefined;
 }
 
-function connect(kind: 'exec' | 'attach' | 'portforward'): Subresource {
-  const find = (deps: CoreDeps, info: RequestInfo, resource: Resource): KubeObject =>
-    readObject(deps.registry, resource, info);
+function connect(way: 'exec' | 'attach' | 'portforward', kind: string): Subresource {
   return {
-    upgrade: async (deps, request, info, resource) =>
-      deps.pods.connect(find(deps, info, resource), kind, request),
+    upgrade: async (deps, request, info, resource) => {
+      const pod = readObject(deps.registry, resource, info);
+      await admitConnect(deps, request, info, resource, kind);
+      return deps.pods.connect(pod, way, request);
+    },
     handle: async (deps, _, info, resource) => {
-      find(deps, info, resource);
+      readObject(deps.registry, resource, info);
       throw new ApiError('BadRequest', 'Upgrade request required');
     },
   };
+}
+
+function admitConnect(
+  deps: CoreDeps,
+  request: ApiRequest,
+  info: RequestInfo,
+  resource: Resource,
+  kind: string,
+): Promise<void> {
+  const options = connectOptions(kind, request, info);
+  return admitSubresource(deps.registry, { operation: 'CONNECT', request, info, resource }, options);
 }
 
 function readObject(
@@ -131,10 +148,8 @@ function readTyped(
   if (!isRecord(body)) throw new ApiError('BadRequest', `The body must be one ${kind} object.`);
   const schema = deps.findType(groupVersion, kind);
   if (schema === undefined) throw new Error(`no type ${kind} in ${groupVersion}`);
-  body['apiVersion'] ??= groupVersion;
-  body['kind'] ??= kind;
   shape({ group, version, kind }, schema, body, call);
-  return body as KubeObject;
+  return { ...(body as KubeObject), apiVersion: groupVersion, kind };
 }
 
 async function issueToken(
@@ -146,6 +161,7 @@ async function issueToken(
   onlyVerb(info, 'create');
   const account = readObject(deps.registry, resource, info);
   const review = readTyped(deps, request, 'authentication.k8s.io/v1', 'TokenRequest', callOf(request));
+  await admitSubresource(deps.registry, { operation: 'CREATE', request, info, resource }, review);
   const reference = at(review, 'spec.boundObjectRef');
   const bound = isRecord(reference) ? boundObject(deps.registry, reference, info) : undefined;
   const issued = await deps.tokens.issue({
@@ -230,6 +246,7 @@ async function bind(
   onlyVerb(info, 'create');
   const call = callOf(request);
   const binding = readTyped(deps, request, 'v1', 'Binding', call);
+  await admitSubresource(deps.registry, { operation: 'CREATE', request, info, resource }, binding);
   const node = textAt(binding, 'target.name') ?? '';
   if (node === '')
     throw new ApiError(
@@ -260,6 +277,7 @@ async function evict(
   const call = callOf(request);
   const pod = readObject(deps.registry, resource, info);
   const eviction = readTyped(deps, request, 'policy/v1', 'Eviction', call);
+  await admitSubresource(deps.registry, { operation: 'CREATE', request, info, resource }, eviction);
   for (const entry of deps.registry.store
     .shelf('policy/poddisruptionbudgets')
     .live.range(`${info.namespace}/`)) {

@@ -8,7 +8,7 @@ import { POD_STRATEGY } from './strategies/pod.ts';
 import * as workload from './strategies/workload.ts';
 import * as columns from './workload-columns.ts';
 
-type Options = Partial<
+export type Options = Partial<
   Pick<
     Resource,
     | 'categories'
@@ -24,7 +24,7 @@ type Options = Partial<
   >
 > & { short?: string; cluster?: boolean };
 
-type Row = [groupVersion: string, kind: string, plural: string, options?: Options];
+export type Row = [groupVersion: string, kind: string, plural: string, options?: Options];
 
 const ALL = { categories: ['all'] };
 const SCALE = {
@@ -433,7 +433,7 @@ export function builtinKinds(): Builtins {
   return { resources: ROWS.map((row) => fromRow(row, type(row[0], row[1]))), find, type };
 }
 
-function fromRow([groupVersion, kind, plural, options = {}]: Row, schema: Schema): Resource {
+export function fromRow([groupVersion, kind, plural, options = {}]: Row, schema: Schema): Resource {
   const [group, version] = groupVersion.includes('/') ? groupVersion.split('/') : ['', groupVersion];
   withObjectFields(schema);
   return {

@@ -1,9 +1,11 @@
+export { type DescribedKind, describeKinds } from './described.ts';
 export { type Builtins, builtinKinds, ENCRYPTED_COLLECTIONS } from './builtin.ts';
 export {
   AGE_COLUMN,
   age,
   at,
   column,
+  count,
   listAt,
   NAME_COLUMN,
   numberAt,

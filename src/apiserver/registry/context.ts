@@ -26,6 +26,8 @@ export interface Attributes {
   operation: Operation;
   resource: Resource;
   subresource: string;
+  /** Of the object, where a subresource takes a kind of its own. */
+  kind?: { group: string; version: string; kind: string };
   namespace: string;
   name: string;
   object: KubeObject | undefined;

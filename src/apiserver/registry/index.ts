@@ -21,7 +21,7 @@ export {
 } from './delete.ts';
 export { type RegistryDeps, timestamp, type Written } from './deps.ts';
 export { get, list, type ListQuery, parseListQuery, select } from './read.ts';
-export { readScale, writeScale } from './scale.ts';
+export { readScale, SCALE_COLUMNS, writeScale } from './scale.ts';
 export { matchesFields, matchesLabels, parseLabelSelector, type Selector, selectorOf } from './selectors.ts';
 export {
   AppliedMemory,
@@ -33,6 +33,6 @@ export {
   type Target,
   update,
 } from './update.ts';
-export { renderEntry, renderWritten, type View } from './views.ts';
+export { renderEntry, renderObjects, renderWritten, type View, viewOf } from './views.ts';
 export { ChunkCache, parseWatchQuery, type Sink, Watch } from './watch.ts';
 export { Turns } from './turns.ts';

@@ -1,10 +1,27 @@
 import { ApiError, isRecord, type KubeObject } from '../../kube/index.ts';
-import { at, numberAt, type Resource, selectorText } from '../kinds/index.ts';
+import {
+  AGE_COLUMN,
+  at,
+  type Column,
+  count,
+  NAME_COLUMN,
+  numberAt,
+  type Resource,
+  selectorText,
+} from '../kinds/index.ts';
 import { parseEntry } from './codec.ts';
 import { type Call, objectKey } from './context.ts';
-import type { RegistryDeps, Written } from './deps.ts';
+import type { RegistryDeps } from './deps.ts';
 import { notFound } from './codec.ts';
 import { modify, type Target } from './update.ts';
+
+/** What `kubectl get --subresource=scale` shows. */
+export const SCALE_COLUMNS: readonly Column[] = [
+  NAME_COLUMN,
+  count('Desired', 'spec.replicas'),
+  count('Available', 'status.replicas'),
+  AGE_COLUMN,
+];
 
 /** The scale subresource: replicas of any scalable kind in one shape. */
 export function readScale(deps: RegistryDeps, target: Target): KubeObject {
@@ -44,7 +61,7 @@ export async function writeScale(
   target: Target,
   change: (scale: KubeObject) => unknown,
   call: Call,
-): Promise<Written> {
+): Promise<KubeObject> {
   const { resource } = target;
   const path = dotted(resource.scale?.specReplicas ?? '').split('.');
   const written = await modify(deps, target, call, (object) => {
@@ -62,7 +79,7 @@ export async function writeScale(
     setPath(object, path, replicas);
     return { object };
   });
-  return { object: scaleOf(resource, written.object) };
+  return scaleOf(resource, written.object);
 }
 
 function dotted(path: string): string {

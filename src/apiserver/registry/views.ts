@@ -58,19 +58,8 @@ export async function renderList(
   meta: ListMeta,
   view: View,
 ): Promise<Buffer | string> {
-  if (needsObjects(resource, entries, view)) {
-    const objects = await objectsOf(resource, entries);
-    if (view.form === 'table') return JSON.stringify(tableOf(resource, objects, meta, view));
-    const list =
-      view.form === 'metadata'
-        ? { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1' }
-        : { kind: resource.listKind, apiVersion: apiVersionOf(resource) };
-    return JSON.stringify({
-      ...list,
-      metadata: meta,
-      items: view.form === 'metadata' ? objects.map(metadataOf) : objects,
-    });
-  }
+  if (needsObjects(resource, entries, view))
+    return renderObjects(resource, await objectsOf(resource, entries), meta, view);
   const head = JSON.stringify({
     kind: resource.listKind,
     apiVersion: apiVersionOf(resource),
@@ -85,8 +74,24 @@ export async function renderList(
   return Buffer.concat(parts);
 }
 
+/** A list of objects that are at hand as values. */
+export function renderObjects(
+  resource: Pick<Resource, 'group' | 'version' | 'listKind' | 'columns'>,
+  objects: readonly KubeObject[],
+  meta: ListMeta,
+  view: View,
+): string {
+  if (view.form === 'table') return JSON.stringify(tableOf(resource, objects, meta, view));
+  const list =
+    view.form === 'metadata'
+      ? { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1' }
+      : { kind: resource.listKind, apiVersion: apiVersionOf(resource) };
+  const items = view.form === 'metadata' ? objects.map(metadataOf) : objects;
+  return JSON.stringify({ ...list, metadata: meta, items });
+}
+
 /** The JSON value that stands for one object in a view. */
-export function viewOf(resource: Resource, object: KubeObject, view: View): unknown {
+export function viewOf(resource: Pick<Resource, 'columns'>, object: KubeObject, view: View): unknown {
   if (view.form === 'metadata') return metadataOf(object);
   if (view.form === 'table')
     return tableOf(resource, [object], { resourceVersion: object.metadata.resourceVersion ?? '' }, view);
@@ -98,7 +103,7 @@ function metadataOf(object: KubeObject): KubeObject {
 }
 
 function tableOf(
-  resource: Resource,
+  resource: Pick<Resource, 'columns'>,
   objects: readonly KubeObject[],
   meta: ListMeta,
   view: View,

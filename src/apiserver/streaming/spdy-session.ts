@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { ApiError, type KubeObject } from '../../kube/index.ts';
+import { ApiError, type KubeObject, aborted } from '../../kube/index.ts';
 import type { Upgrade } from '../http/request.ts';
 import { type CommandRequest, runCommand } from './command.ts';
 import { PortForward } from './port-forward.ts';
@@ -79,10 +79,7 @@ class StreamGathering {
   }
 
   async all(signal: AbortSignal): Promise<ReadonlyMap<string, SpdyStream> | undefined> {
-    const gone = new Promise<void>((resolve) =>
-      signal.addEventListener('abort', () => resolve(), { once: true }),
-    );
-    await Promise.race([this.#complete.promise, gone]);
+    await Promise.race([this.#complete.promise, aborted(signal)]);
     return this.#streams.size === this.#wanted.size ? this.#streams : undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { type Informer, isApiError } from '../../kube/index.ts';
+import { type Informer, isApiError, pause } from '../../kube/index.ts';
 import type { CiContext } from '../context.ts';
 import { type Build, BUILDS, PIPELINE_RUNS, REPOSITORIES, type Repository, type Run } from '../resources.ts';
 
@@ -27,11 +27,7 @@ export class BuildCollector {
       await this.collect().catch((error: unknown) =>
         this.#context.log.warn({ err: error }, 'old builds could not be dropped'),
       );
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, EVERY_MS);
-        timer.unref();
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      await pause(EVERY_MS, signal);
     }
   }
 

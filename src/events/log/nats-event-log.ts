@@ -1,3 +1,4 @@
+import { onAbort } from '../../kube/index.ts';
 import {
   AckPolicy,
   type Consumer as PullConsumer,
@@ -183,7 +184,7 @@ class NatsConsumer implements Consumer {
     const consumer = this.#pull ?? (await client.consumers.get(stream, nameOf(this.#place)));
     this.#pull = consumer;
     const stop = (): void => this.#fetching?.stop();
-    signal.addEventListener('abort', stop);
+    onAbort(signal, stop);
     try {
       while (!signal.aborted) {
         const found: Delivered[] = [];

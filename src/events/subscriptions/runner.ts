@@ -1,4 +1,4 @@
-import { type Logger, pause } from '../../kube/index.ts';
+import { type Logger, pause, onAbort } from '../../kube/index.ts';
 import { contextOf, dataOf } from '../ingest/cloud-event.ts';
 import type { Consumer, Delivered } from '../log/event-log.ts';
 import type { Call, FunctionCaller } from './delivery.ts';
@@ -141,7 +141,7 @@ export class SubscriptionRunner {
         resolve();
       };
       this.#room = done;
-      signal.addEventListener('abort', done, { once: true });
+      onAbort(signal, done);
     });
   }
 }

@@ -1,3 +1,4 @@
+import { every } from '../../kube/index.ts';
 import { randomUUID } from 'node:crypto';
 import type { FunctionsToDataPlane, InstanceEnd, Load, RunLogs } from '../../gateway/index.ts';
 import type { Logger } from '../../kube/index.ts';
@@ -53,8 +54,7 @@ export class Fleet {
     await this.#options.host.clear();
     this.#signal = signal;
     this.#spares.start(signal);
-    const timer = setInterval(() => this.#tick(), TICK_MS);
-    signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+    every(TICK_MS, signal, () => this.#tick());
     this.#tick();
   }
 

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Phase } from '../../api/index.ts';
+import type { KubeObject } from '../../kube/index.ts';
 import type { Invocation, Outcome, RunError, RunLogs } from '../../gateway/index.ts';
 
 export const RUN_API_VERSION = 'run.dispatch.dev/v1alpha1';
 
 /** A call of a function as it is kept, and as the API gives it. */
-export interface FunctionRun {
+export interface FunctionRun extends KubeObject {
   apiVersion: typeof RUN_API_VERSION;
   kind: 'FunctionRun';
   metadata: { name: string; namespace: string; creationTimestamp: string; labels: Record<string, string> };

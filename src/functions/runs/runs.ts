@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { EndpointRun, Invocation, Outcome, RunError, RunLogs } from '../../gateway/index.ts';
-import { ApiError, type Informer, type Logger, type Secret } from '../../kube/index.ts';
+import { ApiError, type Informer, type Logger, type Secret, onAbort } from '../../kube/index.ts';
 import type { DataPlaneLink } from '../data-plane-link.ts';
 import type { FunctionObject } from '../resources.ts';
 import { secretsOf } from './secrets.ts';
@@ -72,7 +72,7 @@ export class Runs {
       this.#pending += 1;
       this.#queue.add(run);
     }
-    signal.addEventListener('abort', () => {
+    onAbort(signal, () => {
       this.#queue.close();
       for (const timer of this.#timers) clearTimeout(timer);
     });

@@ -6,6 +6,7 @@ import {
   type KubeObject,
   type Logger,
   type ResourceRef,
+  pause,
 } from '../../kube/index.ts';
 import type { Capabilities } from '../../render/index.ts';
 import { keyOfObject, type ObjectKey, textOfKey } from '../engine/object-key.ts';
@@ -302,11 +303,7 @@ export class Cluster implements AsyncDisposable {
   async #probe(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted && this.#down !== undefined) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, PROBE_MS);
-        signal.addEventListener('abort', () => resolve(), { once: true });
-        timer.unref();
-      });
+      await pause(PROBE_MS, signal);
       try {
         await this.#options.client.raw({
           method: 'GET',

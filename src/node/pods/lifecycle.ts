@@ -1,3 +1,4 @@
+import { pause } from '../../kube/index.ts';
 import { PassThrough } from 'node:stream';
 import type { Container, Handler, Pod } from '../../kube/index.ts';
 import { CAPABILITIES } from '../keeper/constants.ts';
@@ -77,13 +78,7 @@ export async function runHook(
     }
     if (handler.sleep !== undefined) {
       const { seconds } = handler.sleep;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, seconds * 1000);
-        signal.addEventListener('abort', () => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
+      await pause(seconds * 1000, signal);
     }
     return undefined;
   } catch (error) {

@@ -1,4 +1,13 @@
-import { type Informer, isPodFinished, type KubeObject, NODES, type Pod, PODS } from '../../kube/index.ts';
+import {
+  type Informer,
+  isPodFinished,
+  type KubeObject,
+  NODES,
+  type Pod,
+  PODS,
+  aborted,
+  every,
+} from '../../kube/index.ts';
 import type { Runnable, WorkloadContext } from '../context.ts';
 import { deleteIfThere } from '../status-writer.ts';
 
@@ -17,18 +26,13 @@ export class PodCollector implements Runnable {
     this.#nodes = context.informers.for(NODES);
   }
 
-  run(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setInterval(() => {
-        this.#collect().catch((error: unknown) =>
-          this.#context.log.warn({ err: error }, 'pods that nobody looks after could not be removed'),
-        );
-      }, INTERVAL_MS);
-      signal.addEventListener('abort', () => {
-        clearInterval(timer);
-        resolve();
-      });
+  async run(signal: AbortSignal): Promise<void> {
+    every(INTERVAL_MS, signal, () => {
+      this.#collect().catch((error: unknown) =>
+        this.#context.log.warn({ err: error }, 'pods that nobody looks after could not be removed'),
+      );
     });
+    await aborted(signal);
   }
 
   async #collect(): Promise<void> {
