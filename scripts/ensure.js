@@ -4,9 +4,23 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createHash } from 'node:crypto';
+import { isBuilt } from '../bin/sources.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const marker = join(root, 'node_modules', '.dispatch-installed');
+
+/** Installs what is missing, and builds what has changed: from then on the product starts at once. */
+export function ensureReady() {
+  ensureDependencies();
+  if (isBuilt(root)) return root;
+  // What cannot be built runs from its sources, only slower: they say better what is wrong with them.
+  const script = join(root, 'scripts', 'build.ts');
+  spawnSync(pinnedNode(), ['--disable-warning=ExperimentalWarning', script], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  return root;
+}
 
 /** Installs the locked dependencies unless exactly they are there already. */
 export function ensureDependencies() {

@@ -1,8 +1,8 @@
 // Runs a script of the repository on the pinned Node: `node scripts/run.js scripts/check.ts …`.
 import { spawnSync } from 'node:child_process';
-import { ensureDependencies, pinnedNode } from './ensure.js';
+import { ensureReady, pinnedNode } from './ensure.js';
 
-const root = ensureDependencies();
+const root = ensureReady();
 const result = spawnSync(pinnedNode(), ['--disable-warning=ExperimentalWarning', ...process.argv.slice(2)], {
   cwd: root,
   stdio: 'inherit',

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ensureDependencies } from './ensure.js';
+import { ensureReady } from './ensure.js';
 
-const root = ensureDependencies();
+const root = ensureReady();
 process.argv.splice(2, 0, 'up');
 await import(pathToFileURL(join(root, 'bin', 'dispatch')).href);

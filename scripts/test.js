@@ -2,9 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureDependencies, pinnedNode } from './ensure.js';
+import { ensureReady, pinnedNode } from './ensure.js';
 
-const root = ensureDependencies();
+const root = ensureReady();
 const named = process.argv.slice(2);
 const files =
   named.length > 0

@@ -7,6 +7,8 @@ import { loadKubeconfig } from '../../src/kube/index.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/dispatch', import.meta.url));
 
+const ANY_PORTS = ['api', 'http', 'https', 'registry'].flatMap((name) => [`--${name}-port`, '0']);
+
 export interface BenchServer extends AsyncDisposable {
   url: string;
   ca: string;
@@ -22,7 +24,7 @@ export interface BenchServer extends AsyncDisposable {
 export async function startServer(): Promise<BenchServer> {
   const root = await mkdtemp(join(tmpdir(), 'dispatch-bench-'));
   const started = performance.now();
-  const child = spawn(LAUNCHER, ['up', '--data-dir', root, '--api-port', '0'], {
+  const child = spawn(LAUNCHER, ['up', '--no-demo', '--data-dir', root, ...ANY_PORTS], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { PATH: process.env['PATH'], HOME: root },
   });

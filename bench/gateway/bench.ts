@@ -41,19 +41,16 @@ export async function benchGateway(): Promise<Row[]> {
       '/CN=localhost',
     ]);
     const config = await configOf(root, port);
-    await using gateway = await GatewayProcess.start(
-      {
-        host: '127.0.0.1',
-        httpPort: 0,
-        httpsPort: 0,
-        enterPodNetwork: async () => [],
-        hostSocket: undefined,
-        accessLog: join(root, 'access.log'),
-        compileCache: undefined,
-        log: SILENT,
-      },
-      config,
-    );
+    await using gateway = new GatewayProcess({
+      host: '127.0.0.1',
+      httpPort: 0,
+      httpsPort: 0,
+      podNetwork: async () => ({ enter: [], hostSocket: undefined }),
+      accessLog: join(root, 'access.log'),
+      compileCache: undefined,
+      log: SILENT,
+    });
+    await gateway.serve(config);
     const nginx = await startNginx(root, port);
     const direct = load(port);
     load(gateway.httpPort);

@@ -14,14 +14,18 @@ export interface FunctionsLink {
   lost: () => void;
 }
 
+/** How the data plane gets to where pods are. */
+export interface PodNetwork {
+  /** A command that runs what follows it in the pods' network; empty where pods share the host's. */
+  enter: string[];
+  hostSocket: string | undefined;
+}
+
 export interface GatewayProcessOptions {
-  functions?: FunctionsLink;
   host: string;
   httpPort: number;
   httpsPort: number;
-  /** A command that runs what follows it in the pods' network; empty where pods share the host's. */
-  enterPodNetwork: () => Promise<string[]>;
-  hostSocket: string | undefined;
+  podNetwork: () => Promise<PodNetwork>;
   accessLog: string;
   compileCache: string | undefined;
   log: Logger;
@@ -40,7 +44,9 @@ export class GatewayProcess implements AsyncDisposable {
   readonly #ports: Record<Protocol, number>;
   readonly #metricsWaiting = new Map<number, (metrics: RouteMetrics[]) => void>();
   #child: ChildProcess | undefined;
-  #config: GatewayConfig;
+  #config: GatewayConfig | undefined;
+  #functions: FunctionsLink | undefined;
+  #opening: Promise<void> | undefined;
   #version = 0;
   #applied = new Map<number, () => void>();
   #next = 1;
@@ -48,18 +54,26 @@ export class GatewayProcess implements AsyncDisposable {
   #failures = 0;
   #listening = Promise.withResolvers<void>();
 
-  private constructor(options: GatewayProcessOptions, config: GatewayConfig) {
+  constructor(options: GatewayProcessOptions) {
     this.#options = options;
-    this.#config = config;
     this.#ports = { http: options.httpPort, https: options.httpsPort };
   }
 
+  /** Starts the process and opens its ports; what comes waits there until it is said what to serve. */
+  open(): Promise<void> {
+    this.#opening ??= this.#spawn();
+    // Whoever serves is told.
+    this.#opening.catch(() => {});
+    return this.#opening;
+  }
+
   /** Resolves when requests are answered. */
-  static async start(options: GatewayProcessOptions, config: GatewayConfig): Promise<GatewayProcess> {
-    const gateway = new GatewayProcess(options, config);
-    await gateway.#spawn();
-    await gateway.#listening.promise;
-    return gateway;
+  async serve(config: GatewayConfig, functions?: FunctionsLink): Promise<void> {
+    this.#functions = functions;
+    await this.open();
+    this.#config = config;
+    this.#greet();
+    await this.#listening.promise;
   }
 
   get httpPort(): number {
@@ -105,8 +119,9 @@ export class GatewayProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
+    await this.#opening?.catch(() => {});
     const child = this.#child;
-    if (child !== undefined && child.exitCode === null) {
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       const gone = new Promise((resolve) => child.once('exit', resolve));
       if (child.connected) child.disconnect();
       await gone;
@@ -114,13 +129,10 @@ export class GatewayProcess implements AsyncDisposable {
   }
 
   async #spawn(): Promise<void> {
-    const { enterPodNetwork, hostSocket, accessLog, compileCache, log } = this.#options;
-    const [program = process.execPath, ...args] = [
-      ...(await enterPodNetwork()),
-      process.execPath,
-      '--no-warnings',
-      MAIN,
-    ];
+    const { podNetwork, accessLog, compileCache, log } = this.#options;
+    const { enter, hostSocket } = await podNetwork();
+    if (this.#closing) return;
+    const [program = process.execPath, ...args] = [...enter, process.execPath, '--no-warnings', MAIN];
     const child = spawn(program, args, {
       env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -132,7 +144,7 @@ export class GatewayProcess implements AsyncDisposable {
       if (this.#closing) return;
       log.error({ code, signal }, 'the gateway has ended and is started again');
       this.#settleAll();
-      this.#options.functions?.lost();
+      this.#functions?.lost();
       const pause = Math.min(RESTART_MS * 2 ** this.#failures++, MAX_RESTART_MS);
       setTimeout(
         () =>
@@ -144,7 +156,13 @@ export class GatewayProcess implements AsyncDisposable {
     });
     this.#send({ type: 'start', accessLog, hostSocket });
     for (const protocol of PROTOCOLS) await this.#giveSocket(child, protocol);
-    for (const message of this.#options.functions?.greeting() ?? []) this.#send(message);
+    this.#greet();
+  }
+
+  /** What a process that has just begun has to know, as far as it is known here. */
+  #greet(): void {
+    if (this.#config === undefined) return;
+    for (const message of this.#functions?.greeting() ?? []) this.#send(message);
     this.#send({ type: 'config', version: this.#version, config: this.#config });
   }
 
@@ -180,7 +198,7 @@ export class GatewayProcess implements AsyncDisposable {
         this.#metricsWaiting.delete(message.id);
         break;
       default:
-        this.#options.functions?.heard(message);
+        this.#functions?.heard(message);
     }
   }
 

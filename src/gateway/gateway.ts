@@ -8,6 +8,7 @@ import {
   isApiError,
   type KubeClient,
   type KubeObject,
+  type Logger,
   type ResourceRef,
   type Secret,
   SECRETS,
@@ -22,9 +23,15 @@ import { ingressRoutes } from './compile/ingress.ts';
 import type { HttpRoute, Ingress } from './compile/objects.ts';
 import type { Certificate, GatewayConfig, Route, RouteMetrics } from './config.ts';
 import type { FunctionsToDataPlane } from './functions/protocol.ts';
-import { GatewayProcess, type GatewayProcessOptions } from './gateway-process.ts';
+import type { FunctionsLink, GatewayProcess } from './gateway-process.ts';
 
-export interface GatewayOptions extends GatewayProcessOptions {
+export interface GatewayOptions {
+  /** Answers the requests. */
+  process: GatewayProcess;
+  functions?: FunctionsLink;
+  /** The address that it answers at. */
+  host: string;
+  log: Logger;
   client: KubeClient;
   informers: Informers;
   defaultCertificate: { cert: string; key: string };
@@ -59,13 +66,15 @@ export class Gateway implements AsyncDisposable {
   readonly #secrets: Informer<Secret>;
   readonly #endpoints: Informer<EndpointObject>;
   readonly #backends: Backends;
-  #process: GatewayProcess | undefined;
+  readonly #process: GatewayProcess;
+  #serving = false;
   #timer: NodeJS.Timeout | undefined;
   #sent = '';
 
   /** Before the informers start. */
   constructor(options: GatewayOptions) {
     this.#options = options;
+    this.#process = options.process;
     const { informers } = options;
     this.#ingresses = informers.for<Ingress>(INGRESSES);
     this.#classes = informers.for(INGRESS_CLASSES);
@@ -92,26 +101,27 @@ export class Gateway implements AsyncDisposable {
   async start(): Promise<void> {
     const config = this.#compile(this.endpoints());
     this.#sent = JSON.stringify(config);
-    this.#process = await GatewayProcess.start(this.#options, config);
+    await this.#process.serve(config, this.#options.functions);
+    this.#serving = true;
     // What the ports are is known only now.
     this.#update();
   }
 
   get httpPort(): number {
-    return this.#process?.httpPort ?? this.#options.httpPort;
+    return this.#process.httpPort;
   }
 
   get httpsPort(): number {
-    return this.#process?.httpsPort ?? this.#options.httpsPort;
+    return this.#process.httpsPort;
   }
 
   /** The network of the pods has been made anew. */
   networkReplaced(): void {
-    this.#process?.restart();
+    this.#process.restart();
   }
 
   metrics(): Promise<RouteMetrics[]> {
-    return this.#process?.metrics() ?? Promise.resolve([]);
+    return this.#process.metrics();
   }
 
   config(): GatewayConfig {
@@ -145,13 +155,13 @@ export class Gateway implements AsyncDisposable {
 
   /** Says to the data plane what concerns functions. */
   tell(message: FunctionsToDataPlane): void {
-    this.#process?.tell(message);
+    this.#process.tell(message);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer);
-    await this.#process?.[Symbol.asyncDispose]();
-    this.#process = undefined;
+    this.#serving = false;
+    await this.#process[Symbol.asyncDispose]();
   }
 
   /** Those without a class, with ours, and with any that no other controller on this machine could serve. */
@@ -180,7 +190,7 @@ export class Gateway implements AsyncDisposable {
 
   #update(): void {
     this.#timer = undefined;
-    if (this.#process === undefined) return;
+    if (!this.#serving) return;
     const endpoints = this.endpoints();
     const config = this.#compile(endpoints);
     const text = JSON.stringify(config);

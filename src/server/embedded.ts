@@ -11,9 +11,11 @@ import {
 import { ApiError, KubeClient, type Logger } from '../kube/index.ts';
 import { type DataDir, dataDir } from './data-dir.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
+import { Companions } from './companions.ts';
 import type { Delivery } from './delivery.ts';
 import { installDemo } from './demo.ts';
 import { DataDirLock } from './lock.ts';
+import { hostAddress } from './machine.ts';
 import { Platform, type PlatformOptions } from './platform.ts';
 import { ownIdentity } from './process-identity.ts';
 import { removeServerFile, type ServerFile, writeServerFile } from './server-file.ts';
@@ -41,66 +43,63 @@ export interface EmbeddedOptions {
 /** The whole platform in one process, on one data directory. */
 export class EmbeddedServer implements AsyncDisposable {
   readonly file: ServerFile;
-  readonly #dirs: DataDir;
   readonly #api: ApiServer;
   readonly #platform: Platform;
-  readonly #lock: DataDirLock;
+  readonly #opened: AsyncDisposableStack;
+  #closing = false;
 
   private constructor(parts: {
     file: ServerFile;
-    dirs: DataDir;
     api: ApiServer;
     platform: Platform;
-    lock: DataDirLock;
+    opened: AsyncDisposableStack;
   }) {
     this.file = parts.file;
-    this.#dirs = parts.dirs;
     this.#api = parts.api;
     this.#platform = parts.platform;
-    this.#lock = parts.lock;
+    this.#opened = parts.opened;
   }
 
   static async start(options: EmbeddedOptions): Promise<EmbeddedServer> {
     const dirs = dataDir(options.root);
     await makeRoot(dirs.root);
-    const lock = await DataDirLock.acquire(dirs.lockFile, dirs.root);
-    try {
-      const isNew = (await stat(dirs.store).catch(() => undefined)) === undefined;
-      const settings = await readSettings(dirs.root, options.flags);
-      const pods = new LatePods();
-      const api = await startApi(options, dirs, pods);
-      await writeKubeconfig(dirs.kubeconfig, {
-        server: api.url,
-        caCertificate: api.pki.caCertificate,
-        token: api.pki.adminToken,
-      });
-      const platform = await startPlatform(api, { ...options, dirs, settings });
-      pods.target = platform.pods;
-      const file: ServerFile = {
-        ...ownIdentity(),
-        version: options.version,
-        startedAt: new Date(options.now()).toISOString(),
-        api: api.url,
-        http: `http://${options.host}:${platform.gateway.httpPort}`,
-        https: `https://${options.host}:${platform.gateway.httpsPort}`,
-        registry: `${options.host}:${platform.registryPort}`,
-        kubeconfig: dirs.kubeconfig,
-      };
-      await writeServerFile(dirs.serverFile, file);
-      const server = new EmbeddedServer({ file, dirs, api, platform, lock });
-      if (isNew && options.demo)
-        void installDemo({
-          client: server.client(),
-          delivery: server.delivery,
-          publicUrl: `http://${options.host}:${platform.gateway.httpPort}`,
-        }).catch((error: unknown) =>
-          options.log.warn({ err: error }, 'the sample project could not be laid out'),
-        );
-      return server;
-    } catch (error) {
-      await lock[Symbol.asyncDispose]();
-      throw error;
-    }
+    await using opened = new AsyncDisposableStack();
+    opened.use(await DataDirLock.acquire(dirs.lockFile, dirs.root));
+    opened.defer(() => removeServerFile(dirs.serverFile));
+    const isNew = (await stat(dirs.store).catch(() => undefined)) === undefined;
+    const settings = await readSettings(dirs.root, options.flags);
+    const hostIp = hostAddress();
+    const companions = opened.use(new Companions({ ...options, dirs, hostIp }));
+    const pods = new LatePods();
+    const api = opened.use(await startApi(options, dirs, pods));
+    await writeKubeconfig(dirs.kubeconfig, {
+      server: api.url,
+      caCertificate: api.pki.caCertificate,
+      token: api.pki.adminToken,
+    });
+    const platform = opened.use(await startPlatform(api, { ...options, dirs, settings, hostIp, companions }));
+    pods.target = platform.pods;
+    const file: ServerFile = {
+      ...ownIdentity(),
+      version: options.version,
+      startedAt: new Date(options.now()).toISOString(),
+      api: api.url,
+      http: `http://${options.host}:${platform.gateway.httpPort}`,
+      https: `https://${options.host}:${platform.gateway.httpsPort}`,
+      registry: `${options.host}:${platform.registryPort}`,
+      kubeconfig: dirs.kubeconfig,
+    };
+    await writeServerFile(dirs.serverFile, file);
+    const server = new EmbeddedServer({ file, api, platform, opened: opened.move() });
+    if (isNew && options.demo) server.#layOutDemo(options);
+    return server;
+  }
+
+  #layOutDemo({ log, host }: EmbeddedOptions): void {
+    const publicUrl = `http://${host}:${this.#platform.gateway.httpPort}`;
+    installDemo({ client: this.client(), delivery: this.delivery, publicUrl }).catch((error: unknown) => {
+      if (!this.#closing) log.warn({ err: error }, 'the sample project could not be laid out');
+    });
   }
 
   /** What does not work on this machine, in a sentence. */
@@ -124,10 +123,8 @@ export class EmbeddedServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#platform[Symbol.asyncDispose]();
-    await this.#api.close();
-    await removeServerFile(this.#dirs.serverFile);
-    await this.#lock[Symbol.asyncDispose]();
+    this.#closing = true;
+    await this.#opened.disposeAsync();
   }
 }
 
@@ -176,7 +173,6 @@ async function startPlatform(api: ApiServer, options: PlatformOptions): Promise<
   try {
     return await Platform.start(api, options);
   } catch (error) {
-    await api.close();
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     const { port } = error as { port?: number };
     throw new UserError(

@@ -1,7 +1,7 @@
 export { detectRuntime } from '../node/index.ts';
 export { restore } from './backup.ts';
 export { type DataDir, dataDir } from './data-dir.ts';
-export { EmbeddedServer, type EmbeddedOptions } from './embedded.ts';
+export { type EmbeddedOptions, type EmbeddedServer, startServer } from './start.ts';
 export { STEP_IMAGES } from './delivery.ts';
 export { WEB_URL } from './web-server.ts';
 export { isAlive } from './process-identity.ts';

@@ -21,15 +21,13 @@ import {
   NodeAgent,
   NodeImages,
   NodeStatus,
-  NoRuntime,
   type Runtime,
-  SandboxRuntime,
+  type SandboxRuntime,
   SandboxStepRunner,
   ServedRuntime,
   Scheduler,
   ServiceTable,
   TaintEviction,
-  whyNoSandbox,
 } from '../node/index.ts';
 import { DEFAULT_CLASS, type WorkloadContext, workloadControllers } from '../workloads/index.ts';
 import type { DataDir } from './data-dir.ts';
@@ -40,7 +38,8 @@ import { FunctionHost } from './function-host.ts';
 import { Happenings } from './happenings.ts';
 import { ImageService } from './image-service.ts';
 import { outwardFetch } from './outward-fetch.ts';
-import { hostAddress, instanceId, nodeNameOf, secretsDir } from './machine.ts';
+import type { Companions } from './companions.ts';
+import { nodeNameOf, secretsDir } from './machine.ts';
 import { metricsService } from './metrics-service.ts';
 import { RunServices } from './local-services.ts';
 import { podPuller } from './pull-secrets.ts';
@@ -63,9 +62,10 @@ export interface PlatformOptions {
   compileCache: string | undefined;
   settings: Settings;
   host: string;
+  /** This machine's address, under which pods know it. */
+  hostIp: string;
   registryPort: number;
-  httpPort: number;
-  httpsPort: number;
+  companions: Companions;
 }
 
 const DEFINITIONS: ResourceRef = {
@@ -76,6 +76,7 @@ const DEFINITIONS: ResourceRef = {
 };
 const API_ADDRESS = '10.96.0.1';
 const PRODUCT = fileURLToPath(new URL('../../', import.meta.url));
+const RUNS = import.meta.url.endsWith('.js') ? 'dist' : 'src';
 const RUNTIMES = fileURLToPath(new URL('../functions/runtimes/', import.meta.url));
 
 /** What every part of the platform stands on. */
@@ -175,7 +176,7 @@ async function baseOf(api: ApiServer, options: PlatformOptions): Promise<Base> {
     access: new TokenAccess(client, options.now),
     images: await openImages(options),
     apiPort: Number(new URL(api.url).port),
-    hostIp: hostAddress(),
+    hostIp: options.hostIp,
     happenings: new Happenings(),
     late: {},
   };
@@ -263,7 +264,8 @@ async function openNode(
 ): Promise<OwnNode> {
   const { client, informers, options, images, apiPort, hostIp } = base;
   const { dirs, log, now, settings } = options;
-  const { runtime: below, sandbox, problem } = await startRuntime(options, { apiPort, webPort, hostIp });
+  const { runtime: below, sandbox, problem } = await options.companions.containers;
+  sandbox?.lend({ api: apiPort, web: webPort });
   const runtime = opened.use(new ServedRuntime(below, delivery.program, now));
   const shared = { client, informers, hostIp, now, log };
   const status = new NodeStatus({
@@ -275,7 +277,7 @@ async function openNode(
   });
   const builtin = new BuiltinImages({
     images,
-    host: { path: options.path, node: process.execPath, product: PRODUCT },
+    host: { path: options.path, node: process.execPath, product: PRODUCT, runs: RUNS },
     arch: process.arch,
   });
   const nodeImages = new NodeImages({
@@ -322,7 +324,7 @@ async function openServing(
 ): Promise<Serving> {
   const { api, client, informers, options, images, hostIp, late } = base;
   const { dirs, log, now, host } = options;
-  const { runtime, sandbox } = node;
+  const { runtime } = node;
   const registry = (): string => `${host}:${front.registryPort}`;
   late.images = new ImageService({
     images,
@@ -366,16 +368,11 @@ async function openServing(
   serverless.serveOn(front.web);
   const gateway = opened.use(
     new Gateway({
+      process: options.companions.dataPlane,
       functions: serverless.functions.link,
       client,
       informers,
       host,
-      httpPort: options.httpPort,
-      httpsPort: options.httpsPort,
-      enterPodNetwork: async () => (sandbox === undefined ? [] : sandbox.enterPodNetwork()),
-      hostSocket: sandbox?.hostSocket,
-      accessLog: join(dirs.logs, 'gateway.log'),
-      compileCache: options.compileCache ?? join(dirs.run, 'compile-cache'),
       defaultCertificate: { cert: api.pki.serverCertificate, key: api.pki.serverKey },
       hostIp,
       now,
@@ -424,29 +421,6 @@ interface Runnable {
 /** Kinds that controllers here watch have to be there before they do. */
 async function installDefinitions(client: KubeClient, definitions: readonly KubeObject[]): Promise<void> {
   await Promise.all(definitions.map((definition) => client.apply(DEFINITIONS, definition, { force: true })));
-}
-
-/** Sandboxes where this machine allows them. Without them everything but pods works. */
-async function startRuntime(
-  { dirs, log, compileCache }: PlatformOptions,
-  address: { apiPort: number; webPort: number; hostIp: string },
-): Promise<{ runtime: Runtime; sandbox: SandboxRuntime | undefined; problem: string | undefined }> {
-  try {
-    const sandbox = await SandboxRuntime.start({
-      runDir: dirs.run,
-      logDir: dirs.logs,
-      id: instanceId(dirs.root),
-      compileCache: compileCache ?? join(dirs.run, 'compile-cache'),
-      scratch: [secretsDir(dirs)],
-      log,
-      ...address,
-    });
-    return { runtime: sandbox, sandbox, problem: undefined };
-  } catch (error) {
-    const problem = whyNoSandbox() ?? `Containers cannot run here: ${(error as Error).message}.`;
-    log.warn({ err: error }, problem);
-    return { runtime: new NoRuntime(problem), sandbox: undefined, problem };
-  }
 }
 
 async function installStorageClass(client: KubeClient): Promise<void> {

@@ -30,6 +30,15 @@ test('up, status, a second up, down', async () => {
   assert.equal((await dispatch.run('status')).code, 1);
 });
 
+test('a server that is stopped in its first moments stops', async () => {
+  await using dispatch = await Dispatch.make();
+  for (let life = 0; life < 4; life++) {
+    await dispatch.up();
+    await dispatch.kill('SIGTERM');
+    assert.match((await dispatch.run('status')).stdout, /Not running/);
+  }
+});
+
 test('credentials are readable by their owner only', async () => {
   await using dispatch = await Dispatch.make();
   await dispatch.up();

@@ -5,8 +5,8 @@ import { type Command, Option } from 'commander';
 import {
   type DataDir,
   dataDir,
-  EmbeddedServer,
   runningServer,
+  startServer,
   type ServerFile,
   UserError,
 } from '../../server/index.ts';
@@ -88,7 +88,7 @@ async function up(environment: Environment, root: string, flags: UpFlags): Promi
   process.on('unhandledRejection', (error) =>
     log.error({ err: error }, 'something failed that nobody waited for'),
   );
-  const server = await EmbeddedServer.start({
+  const server = await startServer({
     root,
     host: HOST,
     apiPort: flags.apiPort,

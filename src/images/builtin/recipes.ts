@@ -14,6 +14,8 @@ export interface Host {
   node: string;
   /** The directory of this product. */
   product: string;
+  /** Which of its directories it runs from: what was built, or its sources. */
+  runs: 'dist' | 'src';
 }
 
 export interface Recipe {
@@ -143,12 +145,13 @@ function npmHome(real: string): string | undefined {
 async function collectProduct(files: Files, host: Host): Promise<void> {
   await collectNode(files, host);
   const product = host.product.replace(/\/$/, '');
-  for (const part of ['bin', 'src', 'dist', 'node_modules']) {
+  for (const part of ['bin', host.runs, 'node_modules']) {
     const from = join(product, part);
-    if (!existsSync(from)) continue;
     const inner: Files = new Map();
     addTree(inner, from, (path) =>
-      /node_modules\/(\.cache|\.bin|typescript|@typescript|@biomejs|node-(linux|darwin|bin))/.test(path),
+      /node_modules\/(\.cache|\.bin|typescript|@typescript|@biomejs|@?esbuild|node-(linux|darwin|bin))/.test(
+        path,
+      ),
     );
     for (const [path, source] of inner) files.set(`opt/dispatch/${path.slice(product.length)}`, source);
   }

@@ -12,7 +12,7 @@ import {
   type TaskRun,
 } from '../../../pipelines/index.ts';
 import { contentHash, Git, GitError } from '../../../scm/index.ts';
-import { EmbeddedServer, STEP_IMAGES, UserError, WEB_URL } from '../../../server/index.ts';
+import { type EmbeddedServer, startServer, STEP_IMAGES, UserError, WEB_URL } from '../../../server/index.ts';
 import { dataRoot, type Environment, globalFlags, packageVersion } from '../../environment.ts';
 import { examples, repeated } from '../../help.ts';
 import { createLogger } from '../../logger.ts';
@@ -77,7 +77,7 @@ export function registerRunLocal(run: Command, environment: Environment): void {
       const { tasks, left } = wantedTasks(normalized, flags.task ?? []);
       for (const name of left)
         environment.stdout.write(`${name} is left out: it works on a repository that a server hosts.\n`);
-      await using server = await startServer(environment, dataRoot(environment, globalFlags(command)));
+      await using server = await ownServer(environment, dataRoot(environment, globalFlags(command)));
       if (server.problem !== undefined) throw new UserError(server.problem);
       const ended = await runTasks(environment, server, {
         snapshot,
@@ -129,13 +129,13 @@ function wantedTasks(
 }
 
 /** Runs that go on at the same time have a place each; images and caches of a place are kept for the next run. */
-async function startServer(environment: Environment, root: string): Promise<EmbeddedServer> {
+async function ownServer(environment: Environment, root: string): Promise<EmbeddedServer> {
   const log = await createLogger({ format: 'pretty', level: 'error', stream: environment.stderr });
   for (let slot = 0; ; slot += 1) {
     const place = join(root, 'local', String(slot));
     await mkdir(place, { recursive: true, mode: 0o700 });
     try {
-      return await EmbeddedServer.start({
+      return await startServer({
         root: place,
         host: '127.0.0.1',
         apiPort: 0,

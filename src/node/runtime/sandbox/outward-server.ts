@@ -15,7 +15,7 @@ export interface OwnPorts {
 }
 
 /** Serves those in the pods' network who need something of the host's: a connection to another machine, a name. */
-export async function serveOutward(path: string, own: OwnPorts): Promise<AsyncDisposable> {
+export async function serveOutward(path: string, own: () => OwnPorts): Promise<AsyncDisposable> {
   rmSync(path, { force: true });
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -27,7 +27,7 @@ export async function serveOutward(path: string, own: OwnPorts): Promise<AsyncDi
       socket.removeAllListeners('data');
       socket.pause();
       if (rest.length > 0) socket.unshift(rest);
-      void answer(socket, JSON.parse(line) as OutwardRequest, own);
+      void answer(socket, JSON.parse(line) as OutwardRequest, own());
     });
     socket.on('data', (chunk: Buffer) => reader.push(chunk));
   });

@@ -24,7 +24,7 @@ import type {
 import { readLayerStream } from './layer-stream.ts';
 import { KeeperClient } from './keeper-client.ts';
 import { type KeeperInput, startKeeper } from './keeper-process.ts';
-import { serveOutward } from './outward-server.ts';
+import { type OwnPorts, serveOutward } from './outward-server.ts';
 
 export interface SandboxOptions {
   /** Sockets and caches of running things. */
@@ -36,10 +36,6 @@ export interface SandboxOptions {
   /** Directories outside of the data directory that end with the pods. */
   scratch: string[];
   log: Logger;
-  /** The one port of this machine's loopback that pods may reach: the API's. */
-  apiPort: number;
-  /** Of what this server answers itself. */
-  webPort: number;
   /** The address of pods on the host's network. */
   hostIp: string;
   lingerMs?: number;
@@ -56,11 +52,13 @@ export class SandboxRuntime implements Runtime {
   readonly #hostPods = new Set<string>();
   readonly #listeners: RuntimeListener[] = [];
   #outward: AsyncDisposable | undefined;
+  #own: OwnPorts;
   #closing = false;
   #table: NetworkTable | undefined;
 
   private constructor(options: SandboxOptions) {
     this.#options = options;
+    this.#own = { api: 0, web: 0, hostIp: options.hostIp };
   }
 
   /** Adopts the keeper that an earlier agent left, with everything in it, or starts one. */
@@ -68,11 +66,7 @@ export class SandboxRuntime implements Runtime {
     const runtime = new SandboxRuntime(options);
     await mkdir(options.runDir, { recursive: true, mode: 0o700 });
     await mkdir(options.logDir, { recursive: true, mode: 0o700 });
-    runtime.#outward = await serveOutward(runtime.hostSocket, {
-      api: options.apiPort,
-      web: options.webPort,
-      hostIp: options.hostIp,
-    });
+    runtime.#outward = await serveOutward(runtime.hostSocket, () => runtime.#own);
     await runtime.#keeper('own');
     const host = await KeeperClient.connect(runtime.#socket('host'), runtime.#on('host')).catch(
       () => undefined,
@@ -82,6 +76,11 @@ export class SandboxRuntime implements Runtime {
       for (const pod of (await host.call('list', {})).pods) runtime.#hostPods.add(pod.uid);
     }
     return runtime;
+  }
+
+  /** Opens ports of this machine's loopback to pods: the API's, and those of what this server answers itself. */
+  lend(ports: { api: number; web: number }): void {
+    this.#own = { ...ports, hostIp: this.#options.hostIp };
   }
 
   listen(listener: RuntimeListener): void {
@@ -259,6 +258,8 @@ export class SandboxRuntime implements Runtime {
   }
 
   #keeper(network: 'own' | 'host'): Promise<KeeperClient> {
+    // One that is started now would be nobody's.
+    if (this.#closing) return Promise.reject(new Error('The sandboxes of this server are being ended.'));
     let keeper = this.#keepers.get(network);
     if (keeper === undefined) {
       keeper = this.#connect(network);
