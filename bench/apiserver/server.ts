@@ -3,8 +3,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadKubeconfig } from '../../src/kube/index.ts';
 
+const API = fileURLToPath(new URL('./api.ts', import.meta.url));
+const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8'];
 const LAUNCHER = fileURLToPath(new URL('../../bin/dispatch', import.meta.url));
 
 const ANY_PORTS = ['api', 'http', 'https', 'registry'].flatMap((name) => [`--${name}-port`, '0']);
@@ -13,47 +14,77 @@ export interface BenchServer extends AsyncDisposable {
   url: string;
   ca: string;
   authorization: string;
-  /** Milliseconds from the start of the process to the first answer of /readyz. */
-  readyMs: number;
   /** Where its keys lie. */
   pki: string;
   rssMiB: () => Promise<number>;
 }
 
-/** A server of its own, in its own process, on its own data. */
+/** Something that was started, once it has said its first word. */
+interface Started extends AsyncDisposable {
+  root: string;
+  pid: number;
+  firstWords: string;
+  /** Milliseconds from its start to that. */
+  readyMs: number;
+}
+
+/** The whole platform, in its own process, on its own data. */
+export async function startPlatform(): Promise<{ readyMs: number; rssMiB: number }> {
+  await using started = await start((root) => [
+    LAUNCHER,
+    'up',
+    '--no-demo',
+    '--data-dir',
+    root,
+    ...ANY_PORTS,
+  ]);
+  const file = await readFile(join(started.root, 'server.json'), 'utf8');
+  return { readyMs: started.readyMs, rssMiB: await rssMiB((JSON.parse(file) as { pid: number }).pid) };
+}
+
+/** The API alone, as the peer is. */
 export async function startServer(): Promise<BenchServer> {
+  const started = await start((root) => [process.execPath, ...NODE_FLAGS, API, root]);
+  const { url, ca, token } = JSON.parse(started.firstWords) as { url: string; ca: string; token: string };
+  return {
+    url,
+    ca,
+    authorization: `Bearer ${token}`,
+    pki: join(started.root, 'pki'),
+    rssMiB: () => rssMiB(started.pid),
+    [Symbol.asyncDispose]: () => started[Symbol.asyncDispose](),
+  };
+}
+
+async function start(command: (root: string) => string[]): Promise<Started> {
   const root = await mkdtemp(join(tmpdir(), 'dispatch-bench-'));
-  const started = performance.now();
-  const child = spawn(LAUNCHER, ['up', '--no-demo', '--data-dir', root, ...ANY_PORTS], {
+  const startedAt = performance.now();
+  const [program = '', ...args] = command(root);
+  const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { PATH: process.env['PATH'], HOME: root },
   });
-  await new Promise<void>((resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
-    child.stdout.once('data', () => resolve());
-  });
-  const readyMs = performance.now() - started;
-  const { pid } = JSON.parse(await readFile(join(root, 'server.json'), 'utf8')) as { pid: number };
-  const access = loadKubeconfig({ path: join(root, 'kubeconfig'), allowExec: false });
+  const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const firstWords = await Promise.race([
+    new Promise<string>((resolve) => child.stdout.setEncoding('utf8').once('data', resolve)),
+    exit.then((code) => Promise.reject(new Error(`${program} ended with ${code}`))),
+  ]);
   return {
-    url: access.server,
-    ca: access.ca ?? '',
-    authorization: (await access.authorization?.()) ?? '',
-    readyMs,
-    pki: join(root, 'pki'),
-    rssMiB: async () => {
-      const status = await readFile(`/proc/${pid}/status`, 'utf8');
-      return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
-    },
+    root,
+    pid: child.pid ?? 0,
+    firstWords,
+    readyMs: performance.now() - startedAt,
     [Symbol.asyncDispose]: async () => {
-      const gone = new Promise((resolve) => child.once('exit', resolve));
-      child.removeAllListeners('exit');
-      const exit = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
-      await Promise.race([gone, exit]);
+      await exit;
       await rm(root, { recursive: true, force: true });
     },
   };
+}
+
+async function rssMiB(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }
 
 /** The same certificate in front of nothing, in a process of its own. */
