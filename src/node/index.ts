@@ -4,6 +4,7 @@ export { NodeStatus, type NodeStatusOptions } from './node-status.ts';
 export { NodeImages, type Pull } from './pods/node-images.ts';
 export { SandboxRuntime, type SandboxOptions } from './runtime/sandbox/sandbox-runtime.ts';
 export type { Endpoint, NameEntry, NetworkTable, ServiceRoute } from './keeper/protocol.ts';
+export { HostPorts } from './network/host-ports.ts';
 export { ServiceTable } from './network/service-table.ts';
 export type { ContainerState, Runtime } from './runtime/runtime.ts';
 export { Scheduler } from './scheduler/scheduler.ts';

@@ -18,6 +18,7 @@ import {
   unlessThere,
 } from '../kube/index.ts';
 import {
+  HostPorts,
   NodeAgent,
   NodeImages,
   NodeStatus,
@@ -140,6 +141,7 @@ export class Platform implements AsyncDisposable {
     await installProject(base.client);
     await node.status.start(signal);
     await node.agent.start(signal);
+    node.hostPorts.start(signal);
     await base.informers.start(signal);
     await serving.gateway.start();
     const work = Promise.all(controllers.map((controller) => controller.run(signal)));
@@ -252,6 +254,7 @@ interface OwnNode {
   problem: string | undefined;
   status: NodeStatus;
   agent: NodeAgent;
+  hostPorts: HostPorts;
   builtin: BuiltinImages;
   images: NodeImages;
 }
@@ -306,7 +309,16 @@ async function openNode(
     publish: async (table) => sandbox?.setNetwork(table),
     log,
   });
-  return { runtime, sandbox, problem, status, agent, builtin, images: nodeImages };
+  const hostPorts = new HostPorts({
+    client,
+    informers,
+    runtime,
+    events: contextOf(base).events('node'),
+    isOurs: (name) => status.isOurs(name),
+    host: options.host,
+    log,
+  });
+  return { runtime, sandbox, problem, status, agent, hostPorts, builtin, images: nodeImages };
 }
 
 interface Serving {

@@ -15,7 +15,9 @@ export interface Column {
 export interface Strategy {
   /** Fills what depends on more than the schema: on creation and, with `before`, on every update. */
   prepare?: (object: KubeObject, before: KubeObject | undefined) => void;
-  validate?: (object: KubeObject, before: KubeObject | undefined) => FieldError[];
+  validate?: (object: KubeObject, before: KubeObject | undefined, subresource: string) => FieldError[];
+  /** The spec that a change through a subresource leads to, where it may change a part of it only. */
+  part?: (subresource: string, before: KubeObject, wanted: KubeObject) => unknown;
   /** Default seconds between asking an object to stop and removing it. */
   gracePeriod?: (object: KubeObject) => number;
 }

@@ -156,6 +156,7 @@ export function checkObject(
   resource: Resource,
   object: KubeObject,
   before: KubeObject | undefined,
+  subresource = '',
 ): FieldError[] {
   const errors: FieldError[] = [];
   const { metadata } = object;
@@ -190,7 +191,7 @@ export function checkObject(
   }
   // A missing part is reported once: by the schema, before the kind's own rules would stumble over it.
   if (errors.length === 0 && resource.strategy.validate !== undefined)
-    errors.push(...resource.strategy.validate(object, before));
+    errors.push(...resource.strategy.validate(object, before, subresource));
   return errors;
 }
 

@@ -265,7 +265,7 @@ async function modifyOnce(
     call,
   };
   await deps.admission.mutate(attributes);
-  const errors = checkObject(stored, object, before);
+  const errors = checkObject(stored, object, before, target.subresource);
   if (errors.length > 0) throw invalid(stored, target.name, errors);
   await deps.admission.validate(attributes);
   if (specChanged(before, object)) object.metadata.generation = (before.metadata.generation ?? 0) + 1;
@@ -324,7 +324,8 @@ function isReadyToGo(object: KubeObject): boolean {
 function merged(stored: Resource, subresource: string, before: KubeObject, wanted: KubeObject): KubeObject {
   const object: KubeObject = subresource === '' ? wanted : { ...before };
   if (subresource === 'status') object['status'] = wanted['status'];
-  else if (subresource !== '') object['spec'] = wanted['spec'];
+  else if (subresource !== '')
+    object['spec'] = stored.strategy.part?.(subresource, before, wanted) ?? wanted['spec'];
   if (subresource === '' && stored.hasStatus) {
     if (before['status'] === undefined) delete object['status'];
     else object['status'] = before['status'];

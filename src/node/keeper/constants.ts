@@ -45,6 +45,7 @@ export const TIOCSWINSZ = 0x5414;
 export const TIOCGPTN = 0x80045430;
 export const TIOCSPTLCK = 0x40045431;
 export const SIGPIPE = 13;
+export const SIGCHLD = 17;
 export const O_CLOEXEC = 0o2000000;
 
 /** Capabilities by name, without their prefix. */

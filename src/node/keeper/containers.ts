@@ -64,9 +64,14 @@ export class Containers {
   }
 
   /** The same start again, after an answer that was lost, changes nothing. */
-  async start(request: StartContainer, namespaces: PodNamespaces): Promise<ContainerState> {
+  async start(
+    request: StartContainer,
+    namespaces: PodNamespaces,
+    holder: number | undefined,
+  ): Promise<ContainerState> {
     const known = this.#known.get(request.id);
     if (known !== undefined) return known.record;
+    const joins = request.joins === undefined ? holder : this.entrance(request.joins).pid;
     if (request.launch.root !== undefined) {
       const { dir, upper, work, lower } = request.launch.root;
       for (const path of lower.length > 0 ? [dir, upper, work] : []) mkdirSync(path, { recursive: true });
@@ -109,7 +114,7 @@ export class Containers {
           this.#watchMemory();
           if (request.storageBytes !== undefined) this.#watchStorage(live, request.dir, request.storageBytes);
         },
-        { terminal },
+        { terminal, ...(joins !== undefined && { joins }) },
       );
       terminal?.abandon();
       record.startedAt = Date.now();

@@ -27,13 +27,14 @@ import {
   F_SETFL,
   FD_CLOEXEC,
   PR,
+  SIGCHLD,
   SIGPIPE,
   TIOCGPTN,
   TIOCSCTTY,
   TIOCSPTLCK,
 } from './constants.ts';
 import { identityOf } from './identity.ts';
-import type { LaunchFailure, LaunchSpec, TerminalOffer } from './launch-spec.ts';
+import type { HoldSpec, LaunchFailure, LaunchSpec, TerminalOffer } from './launch-spec.ts';
 import { enterRoot } from './root-fs.ts';
 import { seccompProgram } from './seccomp.ts';
 import { loadSyscalls, type Syscalls } from './syscalls.ts';
@@ -50,7 +51,7 @@ class LaunchError extends Error {
   }
 }
 
-function readSpec(): LaunchSpec {
+function readSpec(): LaunchSpec | HoldSpec {
   const chunks: Buffer[] = [];
   const buffer = Buffer.alloc(65_536);
   for (;;) {
@@ -58,8 +59,19 @@ function readSpec(): LaunchSpec {
     if (length === 0) process.exit(128);
     const newline = buffer.subarray(0, length).indexOf(10);
     chunks.push(Buffer.from(buffer.subarray(0, newline < 0 ? length : newline)));
-    if (newline >= 0) return JSON.parse(Buffer.concat(chunks).toString()) as LaunchSpec;
+    if (newline >= 0) return JSON.parse(Buffer.concat(chunks).toString()) as LaunchSpec | HoldSpec;
   }
+}
+
+/**
+ * Stays the first process of a namespace that containers share, until the keeper lets go. It keeps all that it may
+ * do: who may less cannot look into it or stop it. What ends without a parent needs nobody to wait for it.
+ */
+function hold(): never {
+  loadSyscalls(process.arch).ignoreSignal(SIGCHLD);
+  writeSync(CHANNEL, 'held\n');
+  while (readSync(CHANNEL, Buffer.alloc(1)) > 0);
+  process.exit(0);
 }
 
 function launch(spec: LaunchSpec): void {
@@ -231,7 +243,9 @@ function isRunnable(path: string): boolean {
 // This process never ends by itself, which is when Node would keep what it has compiled.
 flushCompileCache();
 try {
-  launch(readSpec());
+  const spec = readSpec();
+  if ('hold' in spec) hold();
+  launch(spec);
 } catch (error) {
   const failure: LaunchFailure = {
     message: error instanceof Error ? error.message : String(error),

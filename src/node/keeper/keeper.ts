@@ -1,4 +1,5 @@
 import { chownSync, existsSync, lstatSync, readdirSync, rmSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Cgroups } from './cgroups.ts';
@@ -15,6 +16,7 @@ import {
   type ControlEvent,
   type ControlReply,
   type ControlRequest,
+  type CreatePod,
   type Method,
   type Methods,
   type Opening,
@@ -46,6 +48,8 @@ export interface KeeperOptions {
 interface Pod extends PodNamespaces {
   uid: string;
   mounts: string[];
+  /** The first of the processes that its containers share. */
+  holder?: ChildProcess;
 }
 
 type Handlers = {
@@ -168,8 +172,9 @@ export class Keeper {
         containers: this.#containers.list().filter((record) => mine(record.podUid)),
       };
     },
-    createPod: ({ uid, hostname, isolated }) => this.#createPod(uid, hostname, isolated === true),
+    createPod: (request) => this.#createPod(request),
     removePod: async ({ uid }) => {
+      this.#pods.get(uid)?.holder?.kill('SIGKILL');
       await this.#containers.killPod(uid);
       this.#containers.forgetPod(uid);
       const pod = this.#pods.get(uid);
@@ -182,7 +187,7 @@ export class Keeper {
     start: (request) => {
       const pod = this.#pods.get(request.podUid);
       if (pod === undefined) throw new Error(`There is no sandbox of pod ${request.podUid}.`);
-      return this.#containers.start(request, pod);
+      return this.#containers.start(request, pod, pod.holder?.pid);
     },
     kill: ({ id, signal }) => {
       this.#containers.kill(id, signal);
@@ -217,10 +222,16 @@ export class Keeper {
     },
   };
 
-  #createPod(uid: string, hostname: string, isolated: boolean): PodRecord {
+  async #createPod({ uid, hostname, isolated, sharedProcesses }: CreatePod): Promise<PodRecord> {
     let pod = this.#pods.get(uid);
     if (pod === undefined) {
-      pod = { ...this.#network.create(hostname, isolated), uid, mounts: [] };
+      const holder = sharedProcesses === true ? await this.#launcher.hold() : undefined;
+      pod = {
+        ...this.#network.create(hostname, isolated === true),
+        uid,
+        mounts: [],
+        ...(holder !== undefined && { holder }),
+      };
       this.#pods.set(uid, pod);
     }
     return { uid, ip: pod.ip };

@@ -23,6 +23,11 @@ export interface LaunchSpec {
   singleUser: boolean;
 }
 
+/** Said to a process that is to become nothing: it only keeps a process namespace, as its first process. */
+export interface HoldSpec {
+  hold: true;
+}
+
 export interface RootSpec {
   /** Directories of the image, top first, for an overlay; or none when `dir` already is the whole root. */
   lower: string[];

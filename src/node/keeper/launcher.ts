@@ -4,13 +4,14 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { CLONE } from './constants.ts';
-import type { LaunchFailure, LaunchSpec, TerminalOffer } from './launch-spec.ts';
+import type { HoldSpec, LaunchFailure, LaunchSpec, TerminalOffer } from './launch-spec.ts';
 import type { Terminal } from './terminal.ts';
 import type { Syscalls } from './syscalls.ts';
 
 const INIT = fileURLToPath(import.meta.url).replace(/[^/]+(\.[jt]s)$/, 'init$1');
 
-const FLAGS = ['--no-warnings', '--v8-pool-size=1', '--max-semi-space-size=1'];
+// Who shares a process namespace may send signals: none of them opens a debugger.
+const FLAGS = ['--no-warnings', '--disable-sigusr1', '--v8-pool-size=1', '--max-semi-space-size=1'];
 
 export class LaunchError extends Error {
   readonly code: number;
@@ -92,6 +93,24 @@ export class Launcher {
     channel.destroy();
     setImmediate(() => this.fill());
     if (said.length > 0) throw new LaunchError(JSON.parse(Buffer.concat(said).toString()) as LaunchFailure);
+  }
+
+  /** A process that keeps a process namespace until it is killed. */
+  async hold(): Promise<ChildProcess> {
+    const { child, stdin, stdout, stderr } = this.#spares.shift() ?? this.#spawn(undefined);
+    child.removeAllListeners('exit');
+    for (const stream of [stdin, stdout, stderr]) stream.destroy();
+    const channel = child.stdio[3] as Duplex;
+    channel.on('error', () => {});
+    const held = new Promise<void>((resolve, reject) => {
+      channel.once('data', () => resolve());
+      child.once('exit', () => reject(new Error('A process namespace could not be made.')));
+    });
+    const spec: HoldSpec = { hold: true };
+    channel.write(`${JSON.stringify(spec)}\n`);
+    await held;
+    setImmediate(() => this.fill());
+    return child;
   }
 
   #spawn(joins: number | undefined): Program {

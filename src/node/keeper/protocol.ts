@@ -29,7 +29,7 @@ export interface DialOpening {
 }
 
 /** Raised with every change that an older end would misunderstand. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** Frames of commands and attachments: one byte of kind, four of length, then the bytes. */
 export const FRAME = { STDIN: 0, STDOUT: 1, STDERR: 2, RESIZE: 3, END: 4, STDIN_END: 5 } as const;
@@ -44,6 +44,14 @@ export interface PodRecord {
   ip: string;
 }
 
+export interface CreatePod {
+  uid: string;
+  hostname: string;
+  isolated?: boolean;
+  /** Its containers see each other's processes. */
+  sharedProcesses?: boolean;
+}
+
 export interface StartContainer {
   id: string;
   podUid: string;
@@ -56,6 +64,8 @@ export interface StartContainer {
   tty: boolean;
   limits: Limits;
   storageBytes?: number;
+  /** The container among whose processes this one lives. */
+  joins?: string;
 }
 
 export interface KeeperInfo {
@@ -95,7 +105,7 @@ export interface NameEntry {
 export interface Methods {
   hello: { params: object; result: KeeperInfo };
   list: { params: { podUid?: string }; result: { pods: PodRecord[]; containers: ContainerState[] } };
-  createPod: { params: { uid: string; hostname: string; isolated?: boolean }; result: PodRecord };
+  createPod: { params: CreatePod; result: PodRecord };
   removePod: { params: { uid: string }; result: object };
   start: { params: StartContainer; result: ContainerState };
   kill: { params: { id: string; signal: number }; result: object };

@@ -64,7 +64,7 @@ export function loadSyscalls(arch: string) {
   const pipe2 = libc.func('int pipe2(void *, int)');
   const dup2 = libc.func('int dup2(int, int)');
   const setsid = libc.func('int setsid()');
-  const signal = libc.func('void *signal(int, void *)');
+  const signal = libc.func('intptr_t signal(int, intptr_t)');
   const execve = libc.func('int execve(const char *, const char **, const char **)');
   const credentials =
     arch === 'x64'
@@ -145,7 +145,8 @@ export function loadSyscalls(arch: string) {
     },
     dup2: (from: number, to: number) => check(dup2(from, to), 'dup2'),
     setsid: () => setsid(),
-    defaultSignal: (number: number) => signal(number, null),
+    defaultSignal: (number: number) => signal(number, 0),
+    ignoreSignal: (number: number) => signal(number, 1),
     /** Returns only by throwing. */
     execve: (path: string, argv: readonly string[], env: readonly string[]) =>
       check(execve(path, [...argv, null], [...env, null]), 'exec', path),

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { ApiError, type KubeObject, type Pod } from '../../kube/index.ts';
+import { ApiError, containersOf, containerStatusOf, type KubeObject, type Pod } from '../../kube/index.ts';
 import { type LogQuery, readLog } from '../logs/log-reader.ts';
 import type { CommandEnd, Runtime, Streams } from '../runtime/runtime.ts';
 import type { ContainerRunner } from './container-runner.ts';
@@ -68,9 +68,7 @@ export class AgentRuntime {
     const { container: name, command, tty } = options;
     const id = this.#running(pod, name);
     if (command === undefined) return this.#deps.runtime.attach(id, streams);
-    const container = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find(
-      (item) => item.name === name,
-    )!;
+    const container = containersOf(pod).find((item) => item.name === name)!;
     const image = await this.#deps.images.find(container.image).catch(() => undefined);
     const config = image?.config ?? {};
     const env = await environmentOf(pod, container, config.Env ?? [], this.#deps.values);
@@ -93,8 +91,7 @@ export class AgentRuntime {
 
 /** The attempt of a pod that ended before this agent was started: its logs are still there. */
 function attemptOf(pod: Pod, container: string, previous: boolean): number | undefined {
-  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
-  const status = [...containerStatuses, ...initContainerStatuses].find((item) => item.name === container);
+  const status = containerStatusOf(pod, container);
   const known = status?.state?.terminated?.containerID ?? status?.containerID;
   if (known === undefined) return undefined;
   const attempt = Number(known.split('/').at(-1));
@@ -103,7 +100,5 @@ function attemptOf(pod: Pod, container: string, previous: boolean): number | und
 }
 
 function waitingReason(pod: Pod, container: string): string {
-  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
-  const status = [...containerStatuses, ...initContainerStatuses].find((item) => item.name === container);
-  return status?.state?.waiting?.reason ?? 'ContainerCreating';
+  return containerStatusOf(pod, container)?.state?.waiting?.reason ?? 'ContainerCreating';
 }

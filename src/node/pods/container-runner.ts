@@ -74,6 +74,8 @@ export class ContainerRunner {
       volumes: ReadonlyMap<string, ReadyVolume>;
       files: PodFiles;
       below?: string | undefined;
+      /** The container among whose processes this one is to live. */
+      joins?: string | undefined;
     },
   ): Promise<ContainerState> {
     const { spec: container } = track;
@@ -127,6 +129,7 @@ export class ContainerRunner {
       dir,
       log: this.logOf(pod, container.name, attempt),
       limits: this.#limitsOf(container),
+      ...(surroundings.joins !== undefined && { joins: surroundings.joins }),
     };
     return this.#options.runtime.startContainer(spec);
   }

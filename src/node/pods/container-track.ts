@@ -6,7 +6,7 @@ export type Terminated = NonNullable<ContainerStateStatus['terminated']>;
 /** What the agent knows of one container of a pod, over all its attempts. */
 export interface ContainerTrack {
   spec: Container;
-  kind: 'init' | 'sidecar' | 'main';
+  kind: 'init' | 'sidecar' | 'main' | 'ephemeral';
   /** The attempt that runs or ran last, as the runtime knows it. */
   current: ContainerState | undefined;
   /** How the current attempt ended. */

@@ -1,8 +1,8 @@
-import type { Pod } from '../../kube/index.ts';
+import { containerStatusOf, type Pod } from '../../kube/index.ts';
 import { type ContainerState, StartError } from '../runtime/runtime.ts';
 import type { ReadyVolume } from '../volumes/volumes.ts';
 import type { PodFiles } from './container-runner.ts';
-import { type ContainerTrack, restoreTrack, type Terminated, tracksOf } from './container-track.ts';
+import { type ContainerTrack, newTrack, restoreTrack, type Terminated, tracksOf } from './container-track.ts';
 import { environmentOf } from './environment.ts';
 import { ImageProblem, type ReadyImage } from './images.ts';
 import { commandIn, runHook, runQuietly } from './lifecycle.ts';
@@ -42,6 +42,8 @@ export interface Surroundings {
 export class PodContainers implements Disposable {
   readonly init: readonly ContainerTrack[];
   readonly main: readonly ContainerTrack[];
+  /** Those that were added to look into the pod while it runs. */
+  readonly ephemeral: ContainerTrack[] = [];
   readonly #context: PodContext;
   readonly #deps: WorkerDeps;
   readonly #probers = new Map<string, Prober>();
@@ -63,15 +65,26 @@ export class PodContainers implements Disposable {
   }
 
   find(name: string): ContainerTrack | undefined {
-    return [...this.main, ...this.init].find((track) => track.spec.name === name);
+    return this.#all.find((track) => track.spec.name === name);
+  }
+
+  get #all(): ContainerTrack[] {
+    return [...this.main, ...this.init, ...this.ephemeral];
+  }
+
+  #addEphemeral(): void {
+    for (const spec of this.#context.pod.spec.ephemeralContainers ?? [])
+      if (this.find(spec.name) === undefined) this.ephemeral.push(newTrack(spec, 'ephemeral'));
   }
 
   /** Takes over what the runtime knows: starts and ends that happened without us. */
   async observe(containers: readonly ContainerState[]): Promise<void> {
     const at = timeText(this.#deps.now());
-    for (const track of [...this.init, ...this.main]) {
+    this.#addEphemeral();
+    for (const track of this.#all) {
       const known = containers.filter((item) => item.name === track.spec.name);
-      if (!this.#restored) restoreTrack(track, this.#statusOf(track.spec.name), known, at);
+      if (!this.#restored)
+        restoreTrack(track, containerStatusOf(this.#context.pod, track.spec.name), known, at);
       const current = known.find((item) => item.attempt === track.current?.attempt);
       if (current === undefined) {
         if (this.#restored && track.current?.state === 'running') this.#lost(track, at);
@@ -91,14 +104,18 @@ export class PodContainers implements Disposable {
     for (const track of skip)
       track.terminated = { exitCode: 1, reason: 'Skipped', startedAt: at, finishedAt: at };
     if (skip.length > 0) this.#context.poke();
-    await Promise.all(start.map((track) => this.#tryStart(track, surroundings)));
+    const added = this.ephemeral.filter(
+      ({ current, terminated }) => current === undefined && terminated === undefined,
+    );
+    await Promise.all([...start, ...added].map((track) => this.#tryStart(track, surroundings)));
   }
 
   /** Main containers first, then sidecars, the last one first. */
   async stopAll(graceSeconds: number): Promise<void> {
     const before = this.#deps.now();
     const others = this.init.filter((track) => track.kind === 'init');
-    await Promise.all([...this.main, ...others].map((track) => this.#stop(track, graceSeconds)));
+    const first = [...this.ephemeral, ...this.main, ...others];
+    await Promise.all(first.map((track) => this.#stop(track, graceSeconds)));
     for (const track of this.init.filter((item) => item.kind === 'sidecar').toReversed())
       await this.#stop(track, Math.max(0, graceSeconds - (this.#deps.now() - before) / 1000));
   }
@@ -114,11 +131,6 @@ export class PodContainers implements Disposable {
 
   get isWaitingForEnds(): boolean {
     return this.#goneWaiters.size > 0;
-  }
-
-  #statusOf(name: string) {
-    const { containerStatuses = [], initContainerStatuses = [] } = this.#context.pod.status ?? {};
-    return [...containerStatuses, ...initContainerStatuses].find((item) => item.name === name);
   }
 
   #lost(track: ContainerTrack, at: string): void {
@@ -214,7 +226,10 @@ export class PodContainers implements Disposable {
     if (track.terminated !== undefined) track.last = track.terminated;
     let state: ContainerState;
     try {
-      state = await this.#deps.runner.start(pod, track, image, surroundings);
+      state = await this.#deps.runner.start(pod, track, image, {
+        ...surroundings,
+        joins: this.#targetOf(track),
+      });
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
       this.#neverRan(track, error);
@@ -231,6 +246,20 @@ export class PodContainers implements Disposable {
     if (container.lifecycle?.postStart !== undefined) await this.#postStart(track);
     this.#watch(track);
     this.#context.poke();
+  }
+
+  /** The running container that somebody wants to look into. */
+  #targetOf(track: ContainerTrack): string | undefined {
+    const { ephemeralContainers = [] } = this.#context.pod.spec;
+    const name = ephemeralContainers.find((item) => item.name === track.spec.name)?.targetContainerName;
+    if (track.kind !== 'ephemeral' || !name) return undefined;
+    const target = this.find(name)?.current;
+    if (target?.state !== 'running')
+      throw new PodProblem(
+        'CreateContainerError',
+        `the target container ${JSON.stringify(name)} does not run`,
+      );
+    return target.id;
   }
 
   async #postStart(track: ContainerTrack): Promise<void> {
@@ -307,7 +336,7 @@ export class PodContainers implements Disposable {
   #watch(track: ContainerTrack): void {
     const id = track.current?.id ?? '';
     if (this.#probers.has(id) || this.#context.signal.aborted) return;
-    if (track.kind === 'init') {
+    if (track.kind === 'init' || track.kind === 'ephemeral') {
       track.started = true;
       return;
     }

@@ -268,6 +268,7 @@ export class PodWorker implements PodContext {
       name,
       hostname: hostnameOf(this.#pod),
       hostNetwork: this.#pod.spec.hostNetwork === true,
+      sharedProcesses: this.#pod.spec.shareProcessNamespace === true,
     });
     this.#ip = ip;
     // Containers that ask for the pod's address are told it before the status is written.
@@ -350,6 +351,7 @@ export class PodWorker implements PodContext {
       pod: this.#pod,
       init: this.#containers.init,
       main: this.#containers.main,
+      ephemeral: this.#containers.ephemeral,
       podIp: this.#ip ?? this.#pod.status?.podIP,
       hostIp: this.#deps.hostIp,
       startTime: this.#startTime,

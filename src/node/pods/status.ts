@@ -7,6 +7,7 @@ export interface StatusInput {
   pod: Pod;
   init: readonly ContainerTrack[];
   main: readonly ContainerTrack[];
+  ephemeral: readonly ContainerTrack[];
   podIp: string | undefined;
   hostIp: string;
   startTime: string;
@@ -18,7 +19,7 @@ export interface StatusInput {
 
 /** The status of a pod, from what its containers do. */
 export function podStatus(input: StatusInput): PodStatus {
-  const { pod, init, main, podIp, hostIp, verdict } = input;
+  const { pod, init, main, ephemeral, podIp, hostIp, verdict } = input;
   const phase = verdict?.phase ?? phaseOf(input);
   const finished = phase === 'Succeeded' || phase === 'Failed';
   return {
@@ -32,6 +33,9 @@ export function podStatus(input: StatusInput): PodStatus {
     startTime: input.startTime,
     ...(init.length > 0 && { initContainerStatuses: init.map((track) => statusOf(track, finished)) }),
     containerStatuses: main.map((track) => statusOf(track, finished)),
+    ...(ephemeral.length > 0 && {
+      ephemeralContainerStatuses: ephemeral.map((track) => statusOf(track, finished)),
+    }),
     qosClass: qosClass(pod),
   };
 }

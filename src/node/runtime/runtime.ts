@@ -12,6 +12,8 @@ export interface PodSandbox {
   hostNetwork: boolean;
   /** It has no network but its own loopback. */
   isolated?: boolean;
+  /** Its containers see each other's processes. */
+  sharedProcesses?: boolean;
 }
 
 export type Mount =
@@ -50,6 +52,8 @@ export interface ContainerSpec {
   /** Holds what belongs to this attempt; goes with `removeContainer`. */
   dir: string;
   log: string;
+  /** The container among whose processes this one lives. */
+  joins?: string;
   limits: { memoryBytes?: number; cpuMillis?: number; pids?: number; storageBytes?: number };
 }
 

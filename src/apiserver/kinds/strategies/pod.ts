@@ -123,25 +123,72 @@ const MUTABLE = new Set([
   'tolerations',
   'terminationGracePeriodSeconds',
   'schedulingGates',
-  'ephemeralContainers',
 ]);
 
 /** What of a pod's spec must stay as it is. A node is chosen once: from then on it belongs to that. */
-function frozenSpec(pod: KubeObject, hasNode: boolean): unknown {
+function frozenSpec(pod: KubeObject, hasNode: boolean, subresource: string): unknown {
   const spec = isRecord(pod['spec']) ? pod['spec'] : {};
   const withoutImages = (list: unknown): unknown =>
     Array.isArray(list)
       ? list.map((item) => (isRecord(item) ? { ...item, image: undefined, resources: undefined } : item))
       : list;
-  const frozen = Object.entries(spec).filter(([key]) => !MUTABLE.has(key) && (hasNode || key !== 'nodeName'));
+  const frozen = Object.entries(spec).filter(
+    ([key]) =>
+      !MUTABLE.has(key) &&
+      (hasNode || key !== 'nodeName') &&
+      (key !== 'ephemeralContainers' || subresource !== 'ephemeralcontainers'),
+  );
   return Object.fromEntries(
     frozen.map(([key, value]) => [key, key.endsWith('ontainers') ? withoutImages(value) : value]),
   );
 }
 
-function changesFrozen(pod: KubeObject, before: KubeObject): boolean {
+function changesFrozen(pod: KubeObject, before: KubeObject, subresource: string): boolean {
   const hasNode = textAt(before, 'spec.nodeName') !== undefined;
-  return !isDeepStrictEqual(frozenSpec(pod, hasNode), frozenSpec(before, hasNode));
+  const frozen = (of: KubeObject): unknown => frozenSpec(of, hasNode, subresource);
+  return !isDeepStrictEqual(frozen(pod), frozen(before));
+}
+
+/** What a container that is only looked through has no use for. */
+const NOT_EPHEMERAL = ['ports', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle'];
+
+/** Containers for debugging come and stay: none is changed or taken away. */
+function ephemeralProblems(pod: KubeObject, before: KubeObject | undefined): FieldError[] {
+  const field = 'spec.ephemeralContainers';
+  const list = listAt(pod, field);
+  if (before === undefined)
+    return list.length === 0 ? [] : [{ kind: 'forbidden', field, detail: 'cannot be set on create' }];
+  const errors: FieldError[] = [];
+  const known = listAt(before, field);
+  const named = new Map(list.map((item) => [textAt(item, 'name'), item]));
+  for (const item of known)
+    if (!isDeepStrictEqual(named.get(textAt(item, 'name')), item))
+      errors.push({
+        kind: 'forbidden',
+        field,
+        detail: `existing ephemeral container ${JSON.stringify(textAt(item, 'name'))} may not be changed or removed`,
+      });
+  const others = [...listAt(pod, 'spec.containers'), ...listAt(pod, 'spec.initContainers')];
+  const names = new Set(others.map((item) => textAt(item, 'name')));
+  for (const [index, item] of list.entries()) {
+    const path = `${field}[${index}]`;
+    const name = textAt(item, 'name') ?? '';
+    if (names.has(name)) errors.push({ kind: 'duplicate', field: `${path}.name`, value: name });
+    names.add(name);
+    checkName(name, `${path}.name`, errors);
+    if (!textAt(item, 'image')) errors.push({ kind: 'required', field: `${path}.image`, detail: '' });
+    const target = textAt(item, 'targetContainerName');
+    if (target && !others.some((other) => textAt(other, 'name') === target))
+      errors.push({ kind: 'notFound', field: `${path}.targetContainerName`, value: target });
+    for (const key of NOT_EPHEMERAL)
+      if (isRecord(item) && item[key] !== undefined)
+        errors.push({
+          kind: 'forbidden',
+          field: `${path}.${key}`,
+          detail: 'cannot be set for an Ephemeral Container',
+        });
+  }
+  return errors;
 }
 
 export const POD_STRATEGY: Strategy = {
@@ -150,9 +197,13 @@ export const POD_STRATEGY: Strategy = {
     if (isRecord(pod['spec'])) pod['spec']['enableServiceLinks'] ??= true;
     if (before === undefined) pod['status'] = { phase: 'Pending', qosClass: qosClass(pod) };
   },
-  validate: (pod, before) => {
-    const errors = validatePodSpec(pod['spec'], 'spec');
-    if (before !== undefined && changesFrozen(pod, before)) {
+  part: (subresource, before, wanted) =>
+    subresource === 'ephemeralcontainers' && isRecord(before['spec'])
+      ? { ...before['spec'], ephemeralContainers: listAt(wanted, 'spec.ephemeralContainers') }
+      : undefined,
+  validate: (pod, before, subresource) => {
+    const errors = [...validatePodSpec(pod['spec'], 'spec'), ...ephemeralProblems(pod, before)];
+    if (before !== undefined && changesFrozen(pod, before, subresource)) {
       errors.push({
         kind: 'forbidden',
         field: 'spec',

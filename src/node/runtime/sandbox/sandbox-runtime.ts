@@ -94,6 +94,7 @@ export class SandboxRuntime implements Runtime {
       uid: pod.uid,
       hostname: pod.hostname,
       ...(pod.isolated && { isolated: true }),
+      ...(pod.sharedProcesses && { sharedProcesses: true }),
     });
   }
 
@@ -115,6 +116,7 @@ export class SandboxRuntime implements Runtime {
       tty: spec.tty,
       limits,
       ...(storageBytes !== undefined && { storageBytes }),
+      ...(spec.joins !== undefined && { joins: spec.joins }),
       launch: {
         root: {
           ...rootOf(spec.dir),
