@@ -1,3 +1,4 @@
+export { COLLECTOR_DEFAULTS, type CollectorSettings, ImageCollector } from './collector.ts';
 export { buildImage } from './builder/build.ts';
 export {
   BuildError,

@@ -1,5 +1,6 @@
-import { readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { ImageStore } from './content/image-store.ts';
 import type { Index, Manifest } from './manifest.ts';
 import type { Repositories } from './registry/repositories.ts';
@@ -36,11 +37,18 @@ export async function pruneImages(options: PruneOptions): Promise<{ removed: num
     for (const name of names) {
       const path = join(options.root, dir, name);
       if (keep.has(`sha256:${name}`) || (await stat(path)).ctimeMs > before) continue;
-      await rm(path, { recursive: true, force: true });
+      await removeTree(path);
       removed += 1;
     }
   }
   return { removed, bytes };
+}
+
+/** Nobody may take what is left of a directory for all of it: it has another name before the first file goes. */
+export async function removeTree(path: string): Promise<void> {
+  const gone = join(dirname(path), `.gone-${randomUUID()}`);
+  await rename(path, gone);
+  await rm(gone, { recursive: true, force: true });
 }
 
 async function reachable({ images, repositories, inUse }: PruneOptions): Promise<Set<string>> {

@@ -38,6 +38,8 @@ export interface EmbeddedOptions {
   flags: SettingsFlags;
   /** Lay out the sample project where the data directory is new. */
   demo: boolean;
+  /** Without sandboxes it does not start. */
+  needsSandbox?: boolean;
 }
 
 /** The whole platform in one process, on one data directory. */
@@ -70,6 +72,10 @@ export class EmbeddedServer implements AsyncDisposable {
     const settings = await readSettings(dirs.root, options.flags);
     const hostIp = hostAddress();
     const companions = opened.use(new Companions({ ...options, dirs, hostIp }));
+    if (options.needsSandbox === true) {
+      const { problem } = await companions.containers;
+      if (problem !== undefined) throw new UserError(problem);
+    }
     const pods = new LatePods();
     const api = opened.use(await startApi(options, dirs, pods));
     await writeKubeconfig(dirs.kubeconfig, {

@@ -48,6 +48,7 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 interface Watched {
+  digest: string;
   changed: () => void;
   logged: () => void;
   lost: () => void;
@@ -67,6 +68,11 @@ export class FunctionHost implements InstanceHost {
         for (const { lost } of [...this.#watched.values()]) lost();
       },
     });
+  }
+
+  /** Digests of the images that run now. */
+  imagesInUse(): string[] {
+    return [...this.#watched.values()].map(({ digest }) => digest);
   }
 
   async resolve(image: string, namespace: string, signal: AbortSignal): Promise<string> {
@@ -109,6 +115,7 @@ export class FunctionHost implements InstanceHost {
     };
     const said = { wake: (): void => {} };
     this.#watched.set(uid, {
+      digest: image.digest,
       changed: () => void this.#endOf(process).then((end) => end && over(end)),
       logged: () => said.wake(),
       lost: () => over({}),

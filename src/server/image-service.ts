@@ -6,8 +6,10 @@ import {
   type BuildNetwork,
   buildImage,
   type BuiltinImages,
+  type CollectorSettings,
   formatReference,
   type Image,
+  ImageCollector,
   type ImageStore,
   Keychain,
   OWN_HOST,
@@ -21,7 +23,7 @@ import {
   saveImage,
   type StepRunner,
 } from '../images/index.ts';
-import { ApiError, isRecord } from '../kube/index.ts';
+import { ApiError, isRecord, type Logger } from '../kube/index.ts';
 import { outwardDispatcher } from './outward-fetch.ts';
 import { jsonReply, RUN_GROUP, RUN_VERSION, type ServicePart } from './local-services.ts';
 
@@ -72,6 +74,11 @@ export class ImageService implements ServicePart {
   constructor(options: ImageServiceOptions) {
     this.#options = options;
     this.#client = new RegistryClient(options.settings);
+  }
+
+  /** Drops what nobody needs, now and then. */
+  collector(settings: CollectorSettings, log: Logger): ImageCollector {
+    return new ImageCollector({ ...this.#options, settings, log });
   }
 
   handle = async (request: ApiRequest, info: RequestInfo): Promise<Reply | undefined> => {

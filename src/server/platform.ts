@@ -6,6 +6,8 @@ import { BuiltinImages, ContentStore, ImageStore, OWN_HOST, Registry } from '../
 import { Gateway, gatewayDefinitions } from '../gateway/index.ts';
 import { APP_PROJECTS, DEFAULT_PROJECT } from '../gitops/index.ts';
 import {
+  containersOf,
+  containerStatusOf,
   EventRecorder,
   Informers,
   KubeClient,
@@ -338,6 +340,14 @@ async function openServing(
   const { dirs, log, now, host } = options;
   const { runtime } = node;
   const registry = (): string => `${host}:${front.registryPort}`;
+  const functionHost = new FunctionHost({
+    runtime,
+    images: node.images,
+    dir: join(dirs.run, 'functions'),
+    logsDir: join(dirs.logs, 'functions'),
+    runtimes: RUNTIMES,
+    log,
+  });
   late.images = new ImageService({
     images,
     builtin: node.builtin,
@@ -345,7 +355,7 @@ async function openServing(
     runner: new SandboxStepRunner(runtime),
     settings: options.settings.registry,
     root: dirs.content,
-    inUse: () => imagesInUse(informers),
+    inUse: () => new Set([...imagesInUse(informers), ...functionHost.imagesInUse()]),
     registry,
     now,
   });
@@ -353,14 +363,7 @@ async function openServing(
     await Serverless.open({
       ...contextOf(base),
       dirs,
-      host: new FunctionHost({
-        runtime,
-        images: node.images,
-        dir: join(dirs.run, 'functions'),
-        logsDir: join(dirs.logs, 'functions'),
-        runtimes: RUNTIMES,
-        log,
-      }),
+      host: functionHost,
       images: () => late.images!,
       registry,
       tell: (message) => late.gateway?.tell(message),
@@ -419,6 +422,7 @@ function controllersOf(
     serverless,
     new Scheduler({ client, informers, now, log }),
     new TaintEviction({ client, informers, now, log }),
+    base.late.images!.collector(options.settings.imageCollection, log),
     ...workloadControllers(contextOf(base), {
       volumes: { dir: dirs.volumes, removeFiles: (path) => runtime.removeFiles(path) },
       metrics: usage,
@@ -460,10 +464,8 @@ async function openImages({ dirs, now }: PlatformOptions): Promise<ImageStore> {
 function imagesInUse(informers: Informers): Set<string> {
   const found = new Set<string>();
   for (const pod of informers.for<Pod>(PODS).list())
-    for (const { imageID } of [
-      ...(pod.status?.containerStatuses ?? []),
-      ...(pod.status?.initContainerStatuses ?? []),
-    ]) {
+    for (const { name } of containersOf(pod)) {
+      const imageID = containerStatusOf(pod, name)?.imageID ?? '';
       const digest = /sha256:[0-9a-f]{64}/.exec(imageID)?.[0];
       if (digest !== undefined) found.add(digest);
     }

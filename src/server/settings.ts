@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import type { RegistrySettings } from '../images/index.ts';
+import { COLLECTOR_DEFAULTS, type CollectorSettings, type RegistrySettings } from '../images/index.ts';
+import { durationMs } from '../kube/index.ts';
 import { UserError } from './user-error.ts';
 
 /** What `<data>/config.yaml` may say; flags say the same and come first. */
@@ -11,6 +12,7 @@ export interface Settings {
   allowPrivileged: boolean;
   /** Where events are kept, instead of in files: "nats://HOST:PORT". */
   nats?: string;
+  imageCollection: CollectorSettings;
 }
 
 interface SettingsFile {
@@ -20,6 +22,7 @@ interface SettingsFile {
   hostPathRoots?: string[];
   allowPrivileged?: boolean;
   nats?: string;
+  imageCollection?: { maxAge?: string; highPercent?: number; lowPercent?: number };
 }
 
 export interface SettingsFlags {
@@ -29,7 +32,15 @@ export interface SettingsFlags {
   allowPrivileged: boolean;
 }
 
-const KEYS = ['registryMirrors', 'insecureRegistries', 'offline', 'hostPathRoots', 'allowPrivileged', 'nats'];
+const KEYS = [
+  'registryMirrors',
+  'insecureRegistries',
+  'offline',
+  'hostPathRoots',
+  'allowPrivileged',
+  'nats',
+  'imageCollection',
+];
 
 export async function readSettings(root: string, flags: SettingsFlags): Promise<Settings> {
   const path = join(root, 'config.yaml');
@@ -57,7 +68,25 @@ export async function readSettings(root: string, flags: SettingsFlags): Promise<
     hostPathRoots: [...flags.hostPathRoot, ...(file.hostPathRoots ?? [])],
     allowPrivileged: flags.allowPrivileged || file.allowPrivileged === true,
     ...(file.nats !== undefined && { nats: natsUrl(file.nats) }),
+    imageCollection: collection(file.imageCollection ?? {}),
   };
+}
+
+function collection(given: NonNullable<SettingsFile['imageCollection']>): CollectorSettings {
+  const { maxAgeMs, highPercent, lowPercent } = COLLECTOR_DEFAULTS;
+  const high = given.highPercent ?? highPercent;
+  const settings = {
+    maxAgeMs: given.maxAge === undefined ? maxAgeMs : (durationMs(given.maxAge) ?? Number.NaN),
+    highPercent: high,
+    lowPercent: given.lowPercent ?? Math.min(lowPercent, high),
+  };
+  const isRight =
+    settings.maxAgeMs > 0 && settings.lowPercent > 0 && settings.lowPercent <= high && high <= 100;
+  if (!isRight)
+    throw new UserError(
+      'The setting imageCollection is wrong: write it as {maxAge: 168h, highPercent: 85, lowPercent: 80}.',
+    );
+  return settings;
 }
 
 function natsUrl(text: unknown): string {

@@ -107,6 +107,10 @@ test('mistakes get one sentence and the right exit code', async () => {
   assert.match(unknown.stderr, /Did you mean status/);
   assert.equal((await dispatch.run('up', '--api-port', 'x')).code, 1);
   assert.match(
+    (await dispatch.run('up', '--runtime', 'docker')).stderr,
+    /^Error: There is no runtime docker: .*dispatch doctor/,
+  );
+  assert.match(
     (await dispatch.run('down')).stderr,
     /^Error: No server runs on .*: start one with "dispatch up"\.\n$/,
   );

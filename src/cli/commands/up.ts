@@ -22,12 +22,15 @@ interface UpFlags {
   detach?: boolean;
   logFormat: LogFormat;
   logLevel: string;
+  runtime: Runtime;
   allowPrivileged?: boolean;
   hostPathRoot?: string[];
   registryMirror?: string[];
   insecureRegistry?: string[];
   demo: boolean;
 }
+
+type Runtime = 'auto' | 'sandbox';
 
 const HOST = '127.0.0.1';
 const DETACH_TIMEOUT_MS = 30_000;
@@ -49,6 +52,12 @@ export function registerUp(program: Command, environment: Environment): void {
     .option('--insecure-registry <host>', 'registries that may be spoken to without TLS', repeated, [])
     .option('--no-demo', 'leave out the sample project of the first start')
     .option('--detach', 'return when the server is ready, and leave it running')
+    .option(
+      '--runtime <runtime>',
+      'what runs containers: auto, or sandbox to refuse to start without',
+      parseRuntime,
+      'auto',
+    )
     .option('--allow-privileged', 'let pods ask for privileged containers')
     .option('--host-path-root <dir>', 'directories of this machine that pods may mount', repeated, [])
     .addOption(
@@ -68,6 +77,15 @@ export function registerUp(program: Command, environment: Environment): void {
       if (flags.detach) await upDetached(environment, root);
       else await up(environment, root, flags);
     });
+}
+
+function parseRuntime(text: string): Runtime {
+  if (text === 'auto' || text === 'sandbox') return text;
+  if (text === 'docker' || text === 'process')
+    throw new UserError(
+      `There is no runtime ${text}: containers run in sandboxes, with nothing installed and nothing left out. "dispatch doctor" tells whether this machine allows them.`,
+    );
+  throw new UserError(`${JSON.stringify(text)} is no runtime: give auto or sandbox.`);
 }
 
 function parsePort(text: string): number {
@@ -101,6 +119,7 @@ async function up(environment: Environment, root: string, flags: UpFlags): Promi
     path: environment.env['PATH'] ?? '',
     compileCache: environment.env['NODE_COMPILE_CACHE'],
     demo: flags.demo,
+    needsSandbox: flags.runtime === 'sandbox',
     flags: {
       registryMirror: flags.registryMirror ?? [],
       insecureRegistry: flags.insecureRegistry ?? [],

@@ -30,6 +30,8 @@ export interface ImageStoreOptions {
   now: () => number;
 }
 
+const USE_NOTED_MS = 10 * 60_000;
+
 /** Images by name: what a build made, a push brought or a pull fetched is here, once, for all who use it. */
 export class ImageStore {
   readonly content: ContentStore;
@@ -38,6 +40,7 @@ export class ImageStore {
   readonly #options: ImageStoreOptions;
   readonly #names = new Map<string, string>();
   readonly #unpacking = new Map<string, Promise<string>>();
+  readonly #usedAt = new Map<string, number>();
   readonly #listeners: ((name: string, digest: string) => void)[] = [];
 
   constructor(options: ImageStoreOptions) {
@@ -58,9 +61,10 @@ export class ImageStore {
       if (name && digest) this.#names.set(name, digest);
     }
     // Roots that were being put together when an earlier server ended.
-    for (const name of await readdir(join(this.#options.root, 'roots')))
-      if (name.startsWith('.'))
-        await rm(join(this.#options.root, 'roots', name), { recursive: true, force: true });
+    for (const dir of ['roots', 'layers'])
+      for (const name of await readdir(join(this.#options.root, dir)).catch(() => []))
+        if (name.startsWith('.'))
+          await rm(join(this.#options.root, dir, name), { recursive: true, force: true });
   }
 
   onTagged(listener: (name: string, digest: string) => void): void {
@@ -122,12 +126,21 @@ export class ImageStore {
 
   /** The directory with the image's files, made when it is first asked for. Nobody may write to it. */
   root(image: Image): Promise<string> {
+    this.#noteUse(image.digest);
     return this.#rootOnce(image.digest, async (dir) => {
       for (const layer of image.manifest.layers)
         await unpackLayer(await this.content.read(layer.digest), layer.mediaType, dir, {
           owners: this.#options.owners,
         });
     });
+  }
+
+  /** What is used is not collected: that it was is written down now and then. */
+  #noteUse(digest: string): void {
+    const now = this.#options.now();
+    if (now - (this.#usedAt.get(digest) ?? 0) < USE_NOTED_MS) return;
+    this.#usedAt.set(digest, now);
+    void this.content.touch(digest, now);
   }
 
   /** Puts the root of an image together in another way than from its layers, with the same result. */
