@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Dispatch } from './dispatch.ts';
+import { ObjectStore, SKIP_OBJECT_STORE } from './object-store.ts';
 import { eventually, SKIP_SANDBOX } from './pods.ts';
 import { ScmDouble } from './scm-double.ts';
 
@@ -297,70 +296,57 @@ test(
   },
 );
 
-test('artifacts go to a bucket, with signed requests', { skip: SKIP_SANDBOX }, async () => {
-  const put = new Map<string, { authorization: string; body: string }>();
-  const bucket = createServer((request: IncomingMessage, response) => {
-    const chunks: Buffer[] = [];
-    request
-      .on('data', (chunk: Buffer) => chunks.push(chunk))
-      .on('end', () => {
-        put.set(request.url ?? '', {
-          authorization: request.headers.authorization ?? '',
-          body: Buffer.concat(chunks).toString(),
-        });
-        response.end();
-      });
-  });
-  await new Promise<void>((resolve) => bucket.listen(0, '0.0.0.0', resolve));
-  await using dispatch = await Dispatch.make();
-  try {
-    await dispatch.up();
-    const { port } = bucket.address() as AddressInfo;
+test(
+  'artifacts go to a bucket and come from it, and a wrong key is told',
+  { skip: SKIP_SANDBOX || SKIP_OBJECT_STORE },
+  async () => {
+    await using store = await ObjectStore.start();
+    await store.createBucket('bucket');
+    await using dispatch = await Dispatch.make();
+    await dispatch.up('--no-demo');
     // The storage is another machine as far as steps are concerned: loopback is out of their reach.
     const address = await dispatch.ok(
-      'get',
-      'nodes',
-      '-o',
-      'jsonpath={.items[0].status.addresses[0].address}',
+      ...['get', 'nodes', '-o', 'jsonpath={.items[0].status.addresses[0].address}'],
     );
-    await dispatch.ok(
-      'create',
-      'secret',
-      'generic',
-      's3',
-      `--from-literal=boto=[Credentials]\naws_access_key_id = AKID\naws_secret_access_key = very-secret\n[s3]\ns3_host = ${address}\ns3_port = ${port}\nis_secure = False\n`,
-    );
-    await dispatch.apply(`
+    const secret = (name: string, key: string): Promise<string> =>
+      dispatch.ok(
+        ...['create', 'secret', 'generic', name],
+        `--from-literal=boto=[Credentials]\naws_access_key_id = ${store.accessKey}\naws_secret_access_key = ${key}\n[s3]\ns3_host = ${address}\ns3_port = ${store.port}\nis_secure = False\n`,
+      );
+    await secret('s3', store.secretKey);
+    await secret('wrong', 'guessed');
+    const taskRun = (name: string, verb: string, key: string): string => `
 apiVersion: tekton.dev/v1
-kind: PipelineRun
-metadata: {name: store}
+kind: TaskRun
+metadata: {name: ${name}, labels: {tekton.dev/pipelineRun: build, tekton.dev/pipelineTask: make}}
 spec:
-  pipelineSpec:
-    tasks:
-    - name: t
-      taskSpec:
-        steps:
-        - {name: make, image: dispatch.local/shell, script: 'mkdir -p /workspace/output/r && echo hi > "/workspace/output/r/a b.txt"'}
-        - name: store
-          image: dispatch.local/artifacts
-          args: [store, --name, r, --directory, /workspace/output/r, --location, s3://bucket/prefix]
-          env: [{name: BOTO_CONFIG, valueFrom: {secretKeyRef: {name: s3, key: boto}}}]
-`);
-    await eventually(async () =>
-      assert.equal(
-        await dispatch.ok('get', 'pipelinerun', 'store', '-o', 'jsonpath={.status.conditions[0].status}'),
-        'True',
-      ),
-    );
-    const stored = put.get('/bucket/prefix/store/t/r/a%20b.txt');
-    assert.equal(stored?.body, 'hi\n');
+  taskSpec:
+    steps:
+    - {name: make, image: dispatch.local/shell, script: 'mkdir -p /workspace/output/r && ${verb === 'store' ? 'echo hi > "/workspace/output/r/a b.txt"; head -c 3000000 /dev/zero > /workspace/output/r/large' : 'true'}'}
+    - name: ${verb}
+      image: dispatch.local/artifacts
+      args: [${verb}, --name, r, --directory, /workspace/output/r, --location, s3://bucket/prefix]
+      env: [{name: BOTO_CONFIG, valueFrom: {secretKeyRef: {name: ${key}, key: boto}}}]
+    - {name: look, image: dispatch.local/shell, script: 'cat "/workspace/output/r/a b.txt"; wc -c < /workspace/output/r/large'}
+`;
+    const ended = (name: string): Promise<string> =>
+      eventually(async () => {
+        const path = 'jsonpath={.status.conditions[0].status}';
+        const status = await dispatch.ok('get', 'taskrun', name, '-o', path);
+        assert.match(status, /True|False/);
+        return status;
+      });
+    await dispatch.apply(taskRun('put', 'store', 's3'));
+    assert.equal(await ended('put'), 'True');
+    assert.equal(await store.file('bucket', 'prefix/build/make/r/a%20b.txt'), 'hi\n');
+    await dispatch.apply(taskRun('get', 'fetch', 's3'));
+    assert.equal(await ended('get'), 'True');
+    assert.equal(await dispatch.ok('logs', 'get-pod', '-c', 'step-look'), 'hi\n3000000\n');
+    await dispatch.apply(taskRun('guess', 'store', 'wrong'));
+    assert.equal(await ended('guess'), 'False');
     assert.match(
-      stored.authorization,
-      /^AWS4-HMAC-SHA256 Credential=AKID\/\d{8}\/us-east-1\/s3\/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=[0-9a-f]{64}$/,
+      await dispatch.ok('logs', 'guess-pod', '-c', 'step-store'),
+      /^error: the storage .* refused .*: The request signature we calculated does not match/,
     );
-  } finally {
-    bucket.closeAllConnections();
-    bucket.close();
-    rmSync(join(dispatch.home, 'got'), { recursive: true, force: true });
-  }
-});
+  },
+);
