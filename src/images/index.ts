@@ -1,4 +1,5 @@
 export { COLLECTOR_DEFAULTS, type CollectorSettings, ImageCollector } from './collector.ts';
+export { readBundle } from './bundle.ts';
 export { buildImage } from './builder/build.ts';
 export {
   BuildError,

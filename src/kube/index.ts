@@ -22,5 +22,6 @@ export * from './secret.ts';
 export * from './selector.ts';
 export * from './status.ts';
 export * from './transport.ts';
+export * from './when-expression.ts';
 export * from './work-queue.ts';
 export * from './write-status.ts';

@@ -5,15 +5,31 @@ interface Kind {
   kind: string;
   plural: string;
   version: string;
+  /** A version of old that is served beside it. Its fields are understood where they are. */
+  older?: string;
   shortNames?: string[];
   isRun?: boolean;
 }
 
 const KINDS: readonly Kind[] = [
-  { kind: 'Pipeline', plural: 'pipelines', version: 'v1' },
-  { kind: 'Task', plural: 'tasks', version: 'v1' },
-  { kind: 'PipelineRun', plural: 'pipelineruns', version: 'v1', shortNames: ['pr', 'prs'], isRun: true },
-  { kind: 'TaskRun', plural: 'taskruns', version: 'v1', shortNames: ['tr', 'trs'], isRun: true },
+  { kind: 'Pipeline', plural: 'pipelines', version: 'v1', older: 'v1beta1' },
+  { kind: 'Task', plural: 'tasks', version: 'v1', older: 'v1beta1' },
+  {
+    kind: 'PipelineRun',
+    plural: 'pipelineruns',
+    version: 'v1',
+    older: 'v1beta1',
+    shortNames: ['pr', 'prs'],
+    isRun: true,
+  },
+  {
+    kind: 'TaskRun',
+    plural: 'taskruns',
+    version: 'v1',
+    older: 'v1beta1',
+    shortNames: ['tr', 'trs'],
+    isRun: true,
+  },
   { kind: 'StepAction', plural: 'stepactions', version: 'v1beta1' },
   { kind: 'CustomRun', plural: 'customruns', version: 'v1beta1', isRun: true },
 ];
@@ -35,9 +51,20 @@ const shape = (properties: object, required: string[] = []): object => ({
   ...(required.length > 0 && { required }),
 });
 
+const when = list(
+  shape({ input: text, operator: { type: 'string', enum: ['in', 'notin'] }, values: list(text), cel: text }),
+);
 const params = list(shape({ name: text, value }, ['name', 'value']));
 const steps = list(
-  shape({ name: text, image: text, script: text, command: list(text), args: list(text), workingDir: text }),
+  shape({
+    name: text,
+    image: text,
+    script: text,
+    command: list(text),
+    args: list(text),
+    workingDir: text,
+    when,
+  }),
 );
 const taskSpec = shape({
   steps,
@@ -55,6 +82,7 @@ const pipelineTasks = list(
     taskSpec,
     params,
     runAfter: list(text),
+    when,
     retries: { type: 'integer', minimum: 0 },
     timeout: text,
   }),
@@ -82,7 +110,7 @@ const SPECS: Record<string, object> = {
 
 /** The definitions of Tekton's kinds. Fields that they do not name are kept, as Tekton itself does. */
 export function tektonDefinitions(): KubeObject[] {
-  return KINDS.map(({ kind, plural, version, shortNames, isRun }) => ({
+  return KINDS.map(({ kind, plural, version, older, shortNames, isRun }) => ({
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
     metadata: { name: `${plural}.${GROUP}`, labels: { 'app.kubernetes.io/part-of': 'tekton-pipelines' } },
@@ -97,15 +125,13 @@ export function tektonDefinitions(): KubeObject[] {
         ...(shortNames && { shortNames }),
       },
       scope: 'Namespaced',
-      versions: [
-        {
-          name: version,
-          served: true,
-          storage: true,
-          ...(isRun && { subresources: { status: {} }, additionalPrinterColumns: RUN_COLUMNS }),
-          schema: { openAPIV3Schema: { ...open, properties: { spec: SPECS[kind]!, status: open } } },
-        },
-      ],
+      versions: [version, ...(older === undefined ? [] : [older])].map((name) => ({
+        name,
+        served: true,
+        storage: name === version,
+        ...(isRun && { subresources: { status: {} }, additionalPrinterColumns: RUN_COLUMNS }),
+        schema: { openAPIV3Schema: { ...open, properties: { spec: SPECS[kind]!, status: open } } },
+      })),
     },
   }));
 }

@@ -31,4 +31,5 @@ export const POD_ANNOTATIONS = {
   continueOnFailure: 'dispatch.dev/continue-on-failure',
   keepVolumes: 'dispatch.dev/keep-volumes',
   stepResults: 'dispatch.dev/step-results',
+  stepWhen: 'dispatch.dev/step-when',
 } as const;

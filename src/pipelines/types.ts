@@ -8,6 +8,7 @@ import type {
   Resources,
   Volume,
   VolumeMount,
+  WhenExpression,
 } from '../kube/index.ts';
 
 /** The parts of tekton.dev/v1 that the engine reads and writes. */
@@ -191,13 +192,6 @@ export interface Task extends KubeObject {
   spec: TaskSpec;
 }
 
-export interface WhenExpression {
-  input?: string;
-  operator?: 'in' | 'notin';
-  values?: string[];
-  cel?: string;
-}
-
 export interface Matrix {
   params?: Param[];
   include?: { name?: string; params?: Param[] }[];
@@ -303,4 +297,4 @@ export interface CustomRun extends KubeObject {
   status?: { conditions?: Condition[]; results?: { name: string; value: ParamValue }[] };
 }
 
-export type { Condition, VolumeMount };
+export type { Condition, VolumeMount, WhenExpression };

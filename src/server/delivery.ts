@@ -35,6 +35,7 @@ import { ForgeService } from './forge-service.ts';
 import { gitAccess } from './git-access.ts';
 import type { Happenings } from './happenings.ts';
 import { GitopsService } from './gitops-service.ts';
+import { type BundleOptions, bundleResolver } from './bundle-resolver.ts';
 import { gitResolver } from './git-resolver.ts';
 import type { ImageService } from './image-service.ts';
 import type { ServicePart } from './local-services.ts';
@@ -55,6 +56,8 @@ export interface DeliveryOptions {
   /** Where programs of this machine are looked for. */
   path: string;
   images: () => ImageService;
+  /** Where bundles of Tekton's objects come from. */
+  bundles: Omit<BundleOptions, 'client'>;
   charts: ChartSource;
   happenings: Happenings;
   publicUrl: () => string;
@@ -108,7 +111,11 @@ export class Delivery implements AsyncDisposable {
     const mirrors = new Mirrors(join(dirs.root, 'mirrors'), git);
     this.#engine = new PipelineEngine(
       { ...shared, files: new VolumeReader(dirs.pods), logsDir: join(dirs.logs, 'runs') },
-      { http: httpResolver(outward), git: gitResolver(mirrors) },
+      {
+        http: httpResolver(outward),
+        git: gitResolver(mirrors),
+        bundles: bundleResolver({ client, ...options.bundles }),
+      },
     );
     this.#local = new LocalForge(client, this.forge, options.publicUrl);
     const sources: SourceContext = {

@@ -210,6 +210,7 @@ async function openFront(base: Base, opened: AsyncDisposableStack): Promise<Fron
       access,
       path: options.path,
       images: () => late.images!,
+      bundles: { images, pull: podPuller(base.client, images, options.settings.registry) },
       publicUrl: () => `http://${host}:${late.gateway!.httpPort}`,
     }),
   );

@@ -12,6 +12,7 @@ import { Prober } from './prober.ts';
 import type { ProbeTarget } from './probes.ts';
 import { nextStep } from './schedule.ts';
 import { containerId, timeText } from './status.ts';
+import { isStepWanted } from './step-results.ts';
 
 const BACKOFF_FIRST_MS = 10_000;
 const BACKOFF_MAX_MS = 300_000;
@@ -173,10 +174,26 @@ export class PodContainers implements Disposable {
       return;
     }
     try {
+      if (!(await this.#isWanted(track, surroundings))) return;
       await this.#start(track, await this.#image(track), surroundings);
     } catch (error) {
       if (!this.#context.signal.aborted) this.#startFailed(track, error);
     }
+  }
+
+  /** A step whose conditions do not hold has ended well before it began. */
+  async #isWanted(track: ContainerTrack, { volumes }: Surroundings): Promise<boolean> {
+    try {
+      if (await isStepWanted(this.#context.pod, track.spec, volumes)) return true;
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      this.#neverRan(track, error);
+      return false;
+    }
+    const at = timeText(this.#deps.now());
+    track.terminated = { exitCode: 0, reason: 'Skipped', startedAt: at, finishedAt: at };
+    this.#context.poke();
+    return false;
   }
 
   /** The first restart is at once; each one after it waits twice as long. */

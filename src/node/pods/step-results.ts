@@ -1,11 +1,20 @@
 import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Container, Pod } from '../../kube/index.ts';
+import {
+  allHold,
+  BadExpressionError,
+  type Container,
+  type Pod,
+  type WhenExpression,
+} from '../../kube/index.ts';
+import { StartError } from '../runtime/runtime.ts';
 import type { ReadyVolume } from '../volumes/volumes.ts';
 import { openInside } from '../volumes/volume-reader.ts';
 
 /** Names the volume where the steps of a pod leave their results: "<step>/results/<name>". */
 const VOLUME = 'dispatch.dev/step-results';
+/** The conditions of steps, by container: each runs only where all of its own hold. */
+const WHEN = 'dispatch.dev/step-when';
 const TOKEN = /\$\(steps\.([a-z0-9-]+)\.results\.([\w-]+)\)/g;
 const MAX_BYTES = 128 * 1024;
 
@@ -19,12 +28,7 @@ export async function withStepResults(
   if (dir === undefined) return container;
   if ((await readdir(dir)).length === 0) await makeDirectories(dir, pod);
   const { command, args, env } = container;
-  const replace = async (text: string): Promise<string> => {
-    let result = text;
-    for (const [token, step, name] of text.matchAll(TOKEN))
-      result = result.replaceAll(token, (await read(dir, `${step}/results/${name}`)) ?? token);
-    return result;
-  };
+  const replace = (text: string): Promise<string> => withResults(text, dir);
   return {
     ...container,
     ...(command && { command: await Promise.all(command.map(replace)) }),
@@ -37,6 +41,42 @@ export async function withStepResults(
       ),
     }),
   };
+}
+
+/** Whether a step is to run at all, now that those before it have ended. */
+export async function isStepWanted(
+  pod: Pod,
+  { name }: Container,
+  volumes: ReadonlyMap<string, ReadyVolume>,
+): Promise<boolean> {
+  const text = pod.metadata.annotations?.[WHEN];
+  if (text === undefined) return true;
+  const when = (JSON.parse(text) as Record<string, WhenExpression[]>)[name];
+  const dir = volumes.get(pod.metadata.annotations?.[VOLUME] ?? '')?.path;
+  if (when === undefined || dir === undefined) return true;
+  const replace = (value: string): Promise<string> => withResults(value, dir);
+  try {
+    return allHold(
+      await Promise.all(
+        when.map(async ({ input, values, cel, ...rest }) => ({
+          ...rest,
+          ...(input !== undefined && { input: await replace(input) }),
+          ...(values !== undefined && { values: await Promise.all(values.map(replace)) }),
+          ...(cel !== undefined && { cel: await replace(cel) }),
+        })),
+      ),
+    );
+  } catch (error) {
+    if (error instanceof BadExpressionError) throw new StartError(error.message, 128);
+    throw error;
+  }
+}
+
+async function withResults(text: string, dir: string): Promise<string> {
+  let result = text;
+  for (const [token, step, name] of text.matchAll(TOKEN))
+    result = result.replaceAll(token, (await read(dir, `${step}/results/${name}`)) ?? token);
+  return result;
 }
 
 /** Before anything of the pod has run: nobody can have put links in the way. */

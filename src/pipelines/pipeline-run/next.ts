@@ -3,7 +3,7 @@ import { referencesIn, type Replacements, resultReference } from '../substitutio
 import type { WhenExpression } from '../types.ts';
 import type { Node } from './graph.ts';
 import type { Progress } from './state.ts';
-import { allHold } from './when.ts';
+import { isWanted } from './when.ts';
 
 export const SKIPPED = {
   when: 'When Expressions evaluated to false',
@@ -82,7 +82,7 @@ function decide(node: Node, progress: Progress, replacements: Replacements, star
   const when = replacements.apply(task.when ?? []);
   if (parentSkipped) skip(SKIPPED.parents);
   else if (missing !== undefined) skip(SKIPPED.results);
-  else if (allHold(when)) starts.push({ node, replacements, when });
+  else if (isWanted(when)) starts.push({ node, replacements, when });
   else skip(SKIPPED.when, when);
 }
 

@@ -19,6 +19,7 @@ import {
 import type { PipelineContext } from '../context.ts';
 import { formatDuration } from '../duration.ts';
 import { bindParams, paramReplacements, RunProblem } from '../params.ts';
+import { pipelineRunToday } from '../older-fields.ts';
 import type { References } from '../resolve/resolver.ts';
 import { CUSTOM_RUNS, GROUP, LABELS, PIPELINE_RUNS, TASK_RUNS } from '../resources.ts';
 import { commitStatus, outcomeOf, succeeded } from '../run-status.ts';
@@ -81,9 +82,14 @@ export class PipelineRunController {
   }
 
   async #reconcile(request: Request, signal: AbortSignal): Promise<Outcome> {
-    const run = this.#runs.get(request.namespace, request.name);
-    if (run === undefined || run.metadata.deletionTimestamp !== undefined || outcomeOf(run) !== undefined)
+    const found = this.#runs.get(request.namespace, request.name);
+    if (
+      found === undefined ||
+      found.metadata.deletionTimestamp !== undefined ||
+      outcomeOf(found) !== undefined
+    )
       return DONE;
+    const run = pipelineRunToday(found);
     if (run.spec.status === 'PipelineRunPending') {
       await this.#commit(
         run,

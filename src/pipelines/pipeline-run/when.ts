@@ -1,22 +1,13 @@
-import { evaluate } from '@marcbachmann/cel-js';
+import { allHold, BadExpressionError } from '../../kube/index.ts';
 import { RunProblem } from '../params.ts';
 import type { WhenExpression } from '../types.ts';
 
-/** Whether all conditions hold. Every variable in them has been replaced. */
-export function allHold(when: readonly WhenExpression[] | undefined): boolean {
-  return (when ?? []).every(holds);
-}
-
-function holds({ input = '', operator, values = [], cel }: WhenExpression): boolean {
-  if (cel !== undefined) {
-    try {
-      return evaluate(cel) === true;
-    } catch (error) {
-      throw new RunProblem(
-        'PipelineValidationFailed',
-        `the CEL expression ${JSON.stringify(cel)} cannot be evaluated: ${(error as Error).message}`,
-      );
-    }
+/** Whether a task's conditions hold; one that cannot be read ends the run. */
+export function isWanted(when: readonly WhenExpression[] | undefined): boolean {
+  try {
+    return allHold(when);
+  } catch (error) {
+    if (!(error instanceof BadExpressionError)) throw error;
+    throw new RunProblem('PipelineValidationFailed', error.message);
   }
-  return values.includes(input) === (operator !== 'notin');
 }

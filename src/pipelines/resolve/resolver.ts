@@ -23,6 +23,15 @@ const KINDS: Record<string, { resource: ResourceRef; reason: string }> = {
   StepAction: { resource: STEP_ACTIONS, reason: 'CouldntGetStepAction' },
 };
 
+/** A bundle as references of v1beta1 name it. */
+function bundleOf(kind: string, { bundle = '', name = '' }: ResolverRef & { name?: string }): ResolverRef {
+  const params = { bundle, name, kind: kind.toLowerCase() };
+  return {
+    resolver: 'bundles',
+    params: Object.entries(params).map(([key, value]) => ({ name: key, value })),
+  };
+}
+
 /** Finds pipelines, tasks and step actions by name in their namespace, or through a resolver. */
 export class References {
   readonly #client: KubeClient;
@@ -41,6 +50,7 @@ export class References {
     at: { namespace: string; signal: AbortSignal },
   ): Promise<Resolved<T>> {
     const { resource, reason } = KINDS[kind]!;
+    if (ref.bundle !== undefined) return this.get(kind, bundleOf(kind, ref), at);
     if (ref.resolver === undefined || ref.resolver === '')
       return {
         object: await this.#named<T>(resource, ref.name ?? '', at.namespace, reason),

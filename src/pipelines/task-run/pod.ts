@@ -52,6 +52,9 @@ export function podOf(run: TaskRun, parts: PodParts): Pod {
       restartPolicy: 'Always',
     }),
   );
+  const conditions = Object.fromEntries(
+    steps.flatMap(({ name, when }) => (when?.length ? [[`step-${name}`, when] as const] : [])),
+  );
   const tolerant = steps.filter((step) => step.onError === 'continue').map((step) => `step-${step.name}`);
   return {
     apiVersion: 'v1',
@@ -71,6 +74,9 @@ export function podOf(run: TaskRun, parts: PodParts): Pod {
         [POD_ANNOTATIONS.keepVolumes]: 'true',
         [POD_ANNOTATIONS.stepResults]: STEPS_VOLUME,
         ...(tolerant.length > 0 && { [POD_ANNOTATIONS.continueOnFailure]: tolerant.join(',') }),
+        ...(Object.keys(conditions).length > 0 && {
+          [POD_ANNOTATIONS.stepWhen]: JSON.stringify(conditions),
+        }),
         ...Object.fromEntries([...scripts].map(([name, text]) => [`${SCRIPT_ANNOTATION}${name}`, text])),
       },
       ownerReferences: [controllerReference(run)],

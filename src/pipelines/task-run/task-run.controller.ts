@@ -17,6 +17,7 @@ import {
 import type { PipelineContext } from '../context.ts';
 import { formatDuration } from '../duration.ts';
 import { RunProblem } from '../params.ts';
+import { taskRunToday } from '../older-fields.ts';
 import type { References } from '../resolve/resolver.ts';
 import { POD_ANNOTATIONS, TASK_RUNS } from '../resources.ts';
 import { commitStatus, outcomeOf, succeeded } from '../run-status.ts';
@@ -77,8 +78,9 @@ export class TaskRunController {
   }
 
   async #reconcile(request: Request, signal: AbortSignal): Promise<Outcome> {
-    const run = this.#runs.get(request.namespace, request.name);
-    if (run === undefined || run.metadata.deletionTimestamp !== undefined) return DONE;
+    const found = this.#runs.get(request.namespace, request.name);
+    if (found === undefined || found.metadata.deletionTimestamp !== undefined) return DONE;
+    const run = taskRunToday(found);
     if (outcomeOf(run) !== undefined) return this.#afterEnd(run);
     const status: Status = {
       ...run.status,

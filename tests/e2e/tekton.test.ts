@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { pack } from 'tar-stream';
+import { stringify } from 'yaml';
+import { Dispatch } from './dispatch.ts';
+import { eventually, SKIP_SANDBOX } from './pods.ts';
+
+const SHELL = 'dispatch.local/shell';
+const SKIP_SKOPEO =
+  process.env['CI'] === 'true' || spawnSync('skopeo', ['--version']).error === undefined
+    ? false
+    : 'skopeo is not installed (package skopeo)';
+
+interface TaskRunStatus {
+  conditions: { status: string; reason: string; message: string }[];
+  steps?: { name: string; terminationReason?: string; terminated?: { exitCode: number; message?: string } }[];
+  results?: { name: string; value: unknown }[];
+  provenance?: { refSource?: { uri: string; digest: Record<string, string>; entryPoint: string } };
+}
+
+suite('what Tekton documents', { skip: SKIP_SANDBOX }, () => {
+  let dispatch: Dispatch;
+  before(async () => {
+    dispatch = await Dispatch.make();
+    await dispatch.up('--no-demo');
+  });
+  after(() => dispatch[Symbol.asyncDispose]());
+
+  const ended = (kind: string, name: string): Promise<TaskRunStatus> =>
+    eventually(async () => {
+      const text = await dispatch.ok('get', kind, name, '-o', 'json');
+      const { status } = JSON.parse(text) as { status?: TaskRunStatus };
+      assert.notEqual(status?.conditions[0]?.status ?? 'Unknown', 'Unknown', text);
+      return status!;
+    });
+  const taskRun = async (name: string, spec: object): Promise<TaskRunStatus> => {
+    await dispatch.apply(
+      stringify({ apiVersion: 'tekton.dev/v1', kind: 'TaskRun', metadata: { name }, spec }),
+    );
+    return ended('taskrun', name);
+  };
+
+  test('a step runs only where its conditions hold: parameters, results of steps before it, CEL', async () => {
+    const say = (name: string, when: object[]): object => ({
+      name,
+      image: SHELL,
+      script: `echo ${name}`,
+      when,
+    });
+    const status = await taskRun('conditions', {
+      params: [{ name: 'go', value: 'never' }],
+      taskSpec: {
+        params: [{ name: 'go' }],
+        steps: [
+          {
+            name: 'decide',
+            image: SHELL,
+            results: [{ name: 'answer' }],
+            script: 'printf right > $(step.results.answer.path)',
+          },
+          say('by-parameter', [{ input: '$(params.go)', operator: 'in', values: ['right'] }]),
+          say('by-result', [{ input: '$(steps.decide.results.answer)', operator: 'in', values: ['right'] }]),
+          say('not-in', [{ input: '$(steps.decide.results.answer)', operator: 'notin', values: ['right'] }]),
+          say('by-cel', [{ cel: "'$(steps.decide.results.answer)' == 'right'" }]),
+        ],
+      },
+    });
+    assert.equal(status.conditions[0]?.status, 'True', JSON.stringify(status.conditions));
+    assert.deepEqual(
+      status.steps?.map(({ name, terminationReason }) => [name, terminationReason]),
+      [
+        ['decide', 'Completed'],
+        ['by-parameter', 'Skipped'],
+        ['by-result', 'Completed'],
+        ['not-in', 'Skipped'],
+        ['by-cel', 'Completed'],
+      ],
+    );
+    const wrong = await dispatch.pipe(
+      'apiVersion: tekton.dev/v1\nkind: TaskRun\nmetadata: {name: wrong}\nspec: {taskSpec: {steps: [{image: x, when: [{input: a, operator: in, values: [yes]}]}]}}',
+      ...['kubectl', '--kubeconfig', join(dispatch.dataDir, 'kubeconfig'), 'apply', '-f', '-'],
+    );
+    assert.match(wrong.stderr, /spec\.taskSpec\.steps\[0\]\.when\[0\]\.values\[0\]/);
+    const broken = await taskRun('broken-condition', {
+      taskSpec: { steps: [say('first', [{ cel: '1 +' }])] },
+    });
+    assert.equal(broken.conditions[0]?.status, 'False');
+    assert.match(
+      broken.steps?.[0]?.terminated?.message ?? '',
+      /the CEL expression "1 \+" cannot be evaluated/,
+    );
+  });
+
+  test('objects of v1beta1 are those of v1, and their older fields mean what they meant', async () => {
+    await dispatch.ok('create', 'serviceaccount', 'builder');
+    await dispatch.apply(`
+apiVersion: tekton.dev/v1beta1
+kind: Task
+metadata: {name: who}
+spec:
+  results: [{name: account}]
+  steps:
+  - {name: say, image: ${SHELL}, script: 'sleep 0.1; printf done > $(results.account.path)', resources: {requests: {cpu: 10m}}}
+---
+apiVersion: tekton.dev/v1beta1
+kind: PipelineRun
+metadata: {name: older}
+spec:
+  serviceAccountName: builder
+  timeout: 1m30s
+  podTemplate: {env: [{name: GREETING, value: moin}]}
+  taskRunSpecs: [{pipelineTaskName: second, taskServiceAccountName: default}]
+  pipelineSpec:
+    tasks:
+    - {name: first, taskRef: {name: who}}
+    - {name: second, taskRef: {name: who}}
+`);
+    assert.equal((await ended('pipelinerun', 'older')).conditions[0]?.status, 'True');
+    const accounts = await dispatch.ok(
+      ...['get', 'taskruns.v1.tekton.dev', '-l', 'tekton.dev/pipelineRun=older'],
+      ...['-o', 'jsonpath={range .items[*]}{.metadata.name}={.spec.serviceAccountName} {end}'],
+    );
+    assert.match(accounts, /older-first=builder/);
+    assert.match(accounts, /older-second=default/);
+    const pod = await dispatch.ok('get', 'pod', 'older-first-pod', '-o', 'json');
+    assert.match(pod, /"value": "moin"/);
+    assert.match(pod, /"cpu": "10m"/);
+    assert.match(
+      await dispatch.ok('get', 'tasks.v1beta1.tekton.dev', 'who', '-o', 'yaml'),
+      /apiVersion: tekton.dev\/v1beta1/,
+    );
+  });
+
+  test('tasks and pipelines come out of a bundle in a registry', { skip: SKIP_SKOPEO }, async () => {
+    const { registry = '' } = await dispatch.file();
+    const layout = await bundle(join(dispatch.home, 'bundle'), [
+      [
+        'task',
+        'hello',
+        `apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: hello}\nspec: {steps: [{name: s, image: ${SHELL}, script: echo hello from a bundle}]}\n`,
+      ],
+      [
+        'pipeline',
+        'both',
+        `apiVersion: tekton.dev/v1\nkind: Pipeline\nmetadata: {name: both}\nspec: {tasks: [{name: t, taskSpec: {steps: [{name: s, image: ${SHELL}, script: echo x}]}}]}\n`,
+      ],
+    ]);
+    // Who pushes has to have the rights of the API.
+    await dispatch.ok(
+      'create',
+      'rolebinding',
+      'push',
+      '--clusterrole=edit',
+      '--serviceaccount=default:default',
+    );
+    const token = await dispatch.ok('create', 'token', 'default');
+    const name = `${registry}/default/tasks:v1`;
+    execFileSync('skopeo', [
+      ...['copy', '--dest-tls-verify=false', '--dest-creds', `any:${token.trim()}`],
+      ...[`oci:${layout}:v1`, `docker://${name}`],
+    ]);
+    const resolver = (kind: string, object: string): object => ({
+      resolver: 'bundles',
+      params: Object.entries({ bundle: name, name: object, kind }).map(([key, value]) => ({
+        name: key,
+        value,
+      })),
+    });
+    const status = await taskRun('bundled', { taskRef: resolver('task', 'hello') });
+    assert.equal(status.conditions[0]?.status, 'True', JSON.stringify(status.conditions));
+    assert.match(await dispatch.ok('logs', 'bundled-pod', '-c', 'step-s'), /hello from a bundle/);
+    assert.equal(status.provenance?.refSource?.entryPoint, 'hello');
+    assert.match(status.provenance?.refSource?.digest['sha256'] ?? '', /^[0-9a-f]{64}$/);
+    const older = await taskRun('bundled-older', { taskRef: { name: 'hello', bundle: name } });
+    assert.equal(older.conditions[0]?.status, 'True', JSON.stringify(older.conditions));
+    const missing = await taskRun('not-bundled', { taskRef: resolver('task', 'goodbye') });
+    assert.match(
+      missing.conditions[0]?.message ?? '',
+      /the bundle has no task goodbye: it has task hello, pipeline both/,
+    );
+    await dispatch.apply(
+      stringify({
+        apiVersion: 'tekton.dev/v1',
+        kind: 'PipelineRun',
+        metadata: { name: 'from-bundle' },
+        spec: { pipelineRef: resolver('pipeline', 'both') },
+      }),
+    );
+    assert.equal((await ended('pipelinerun', 'from-bundle')).conditions[0]?.status, 'True');
+  });
+});
+
+/** An OCI layout as `tkn bundle push` makes one: a layer for each object, named by annotations. */
+async function bundle(dir: string, objects: [kind: string, name: string, text: string][]): Promise<string> {
+  mkdirSync(join(dir, 'blobs', 'sha256'), { recursive: true });
+  const put = (bytes: Buffer, mediaType: string): { mediaType: string; digest: string; size: number } => {
+    const digest = createHash('sha256').update(bytes).digest('hex');
+    writeFileSync(join(dir, 'blobs', 'sha256', digest), bytes);
+    return { mediaType, digest: `sha256:${digest}`, size: bytes.length };
+  };
+  const layers = [];
+  const diffs: string[] = [];
+  for (const [kind, name, text] of objects) {
+    const archive = pack();
+    archive.entry({ name }, text);
+    archive.finalize();
+    const chunks: Buffer[] = [];
+    for await (const chunk of archive) chunks.push(chunk as Buffer);
+    const tar = Buffer.concat(chunks);
+    diffs.push(`sha256:${createHash('sha256').update(tar).digest('hex')}`);
+    layers.push({
+      ...put(gzipSync(tar), 'application/vnd.oci.image.layer.v1.tar+gzip'),
+      annotations: {
+        'dev.tekton.image.apiVersion': 'v1',
+        'dev.tekton.image.kind': kind,
+        'dev.tekton.image.name': name,
+      },
+    });
+  }
+  const json = (value: object): Buffer => Buffer.from(JSON.stringify(value));
+  const config = put(
+    json({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: diffs } }),
+    'application/vnd.oci.image.config.v1+json',
+  );
+  const type = 'application/vnd.oci.image.manifest.v1+json';
+  const manifest = put(json({ schemaVersion: 2, mediaType: type, config, layers }), type);
+  const annotations = { 'org.opencontainers.image.ref.name': 'v1' };
+  writeFileSync(
+    join(dir, 'index.json'),
+    json({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }),
+  );
+  writeFileSync(join(dir, 'oci-layout'), json({ imageLayoutVersion: '1.0.0' }));
+  return dir;
+}
