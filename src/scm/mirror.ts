@@ -3,12 +3,14 @@ import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Git, GitError, isSafeRevision } from './git.ts';
 import type { Credentials } from './providers/types.ts';
+import { sshHost, type SshLogin, withSsh } from './ssh.ts';
 
 export interface Remote {
   url: string;
   credentials: Credentials | undefined;
   /** Certificates that its server is known by, besides those that everybody trusts. */
   ca?: string;
+  ssh?: SshLogin;
 }
 
 export class MissingRevisionError extends GitError {
@@ -117,24 +119,18 @@ export class Mirrors {
   }
 
   async defaultBranch(remote: Remote): Promise<string> {
-    const text = await this.#git.run(['ls-remote', '--symref', '--', remote.url, 'HEAD'], {
-      env: await this.#environment(remote),
-    });
+    const text = await this.#ask(remote, ['ls-remote', '--symref', '--', remote.url, 'HEAD']);
     return /^ref: refs\/heads\/(\S+)\s+HEAD/m.exec(text)?.[1] ?? 'main';
   }
 
   async tags(remote: Remote): Promise<string[]> {
-    const text = await this.#git.run(['ls-remote', '--tags', '--refs', '--', remote.url], {
-      env: await this.#environment(remote),
-    });
+    const text = await this.#ask(remote, ['ls-remote', '--tags', '--refs', '--', remote.url]);
     return [...text.matchAll(/refs\/tags\/(\S+)$/gm)].map((found) => found[1]!);
   }
 
   /** What every branch and tag, and HEAD, stands for at the remote. One question for all of them. */
   async refs(remote: Remote): Promise<Map<string, string>> {
-    const text = await this.#git.run(['ls-remote', '--', remote.url], {
-      env: await this.#environment(remote),
-    });
+    const text = await this.#ask(remote, ['ls-remote', '--', remote.url]);
     const refs = new Map<string, string>();
     for (const line of text.split('\n')) {
       const [commit = '', name = ''] = line.split('\t');
@@ -214,10 +210,25 @@ export class Mirrors {
   async push(remote: Remote, commit: string, branch: string): Promise<void> {
     if (!isSafeRevision(branch)) throw new GitError(`${JSON.stringify(branch)} is no name of a branch`, 128);
     const dir = await this.#open(remote);
-    await this.#git.run(
-      ['--git-dir', dir, 'push', '--quiet', '--', remote.url, `${commit}:refs/heads/${branch}`],
-      { env: await this.#environment(remote) },
-    );
+    const refs = `${commit}:refs/heads/${branch}`;
+    await this.#ask(remote, ['--git-dir', dir, 'push', '--quiet', '--', remote.url, refs]);
+  }
+
+  /** Runs git where it speaks to the remote. */
+  async #ask(remote: Remote, args: readonly string[]): Promise<string> {
+    const host = sshHost(remote.url);
+    if (host === undefined) return this.#git.run(args, { env: await this.#environment(remote) });
+    try {
+      return await withSsh(join(this.#root, 'ssh'), remote.ssh, (env) => this.#git.run(args, { env }));
+    } catch (error) {
+      if (!(error instanceof GitError) || !error.message.includes('Host key verification failed'))
+        throw error;
+      const name = host.replace(/^\[(.*)\]:(\d+)$/, '-p $2 $1');
+      throw new GitError(
+        `the server ${host} is not known: check its key, and add it with "ssh-keyscan ${name} | dispatch gitops cert add-ssh"`,
+        error.exitCode,
+      );
+    }
   }
 
   async #environment(remote: Remote): Promise<Record<string, string>> {
@@ -264,27 +275,23 @@ export class Mirrors {
 
   async #fetchNow(remote: Remote, commit: string | undefined): Promise<string> {
     const dir = await this.#open(remote);
-    const env = await this.#environment(remote);
     if (commit !== undefined && (await this.#has(dir, commit))) return dir;
-    await this.#git.run(
-      [
-        '--git-dir',
-        dir,
-        'fetch',
-        '--quiet',
-        '--prune',
-        '--force',
-        '--no-recurse-submodules',
-        '--',
-        remote.url,
-        '+refs/heads/*:refs/remotes/origin/*',
-        '+refs/tags/*:refs/tags/*',
-      ],
-      { env },
-    );
+    await this.#ask(remote, [
+      '--git-dir',
+      dir,
+      'fetch',
+      '--quiet',
+      '--prune',
+      '--force',
+      '--no-recurse-submodules',
+      '--',
+      remote.url,
+      '+refs/heads/*:refs/remotes/origin/*',
+      '+refs/tags/*:refs/tags/*',
+    ]);
     // A commit of a pull request lies in no branch.
     if (commit !== undefined && !(await this.#has(dir, commit)))
-      await this.#git.run(['--git-dir', dir, 'fetch', '--quiet', '--', remote.url, commit], { env });
+      await this.#ask(remote, ['--git-dir', dir, 'fetch', '--quiet', '--', remote.url, commit]);
     return dir;
   }
 }

@@ -11,6 +11,7 @@ import {
 import { certificateFor } from './certificates.ts';
 import type { ForgeRepositories } from './forge/repositories.ts';
 import type { Remote } from './mirror.ts';
+import { knownHosts, sshHost, type SshLogin, sshLoginOf } from './ssh.ts';
 import { connectProvider, repositoryOf } from './providers/connect.ts';
 import { type Credentials, PROVIDER_NAMES, type ProviderName, type ScmProvider } from './providers/types.ts';
 
@@ -90,14 +91,54 @@ export async function sourceOf(context: SourceContext, repository: RepositoryPla
     );
   const credentials = provider && belongsTo(secret, provider, url) ? credentialsOf(secret) : undefined;
   const ca = await certificateFor(context.client, namespace, url);
+  const ssh = await sshFor(context, { namespace, spec, url });
   return {
     provider,
     fullName: spec.repository ?? repositoryOf(url) ?? '',
-    remote: { url, credentials, ...(ca !== undefined && { ca }) },
+    remote: { url, credentials, ...(ca !== undefined && { ca }), ...(ssh !== undefined && { ssh }) },
     cloneUrl: { url, token: false },
     api: provider && credentials && connect(context, { provider, url, spec, credentials, ca }),
     verifyTls: annotation(secret, 'scm.webhook.insecure-skip-tls-verify') !== 'true',
   };
+}
+
+/** The key of the account, or of the Secret that is named, for the server of an SSH address; and who that server is. */
+async function sshFor(
+  { client }: SourceContext,
+  { namespace, spec, url }: { namespace: string; spec: RepositoryPlace['spec']; url: string },
+): Promise<SshLogin | undefined> {
+  const host = sshHost(url);
+  if (host === undefined) return undefined;
+  const known = await knownHosts(client, namespace);
+  const get = (name: string): Promise<Secret | undefined> =>
+    unlessGone(client.get<Secret>(SECRETS, namespace, name));
+  if (spec.secret !== undefined) return sshLoginOf(await get(spec.secret), known);
+  const account = await unlessGone(
+    client.get<KubeObject & { secrets?: { name: string }[] }>(
+      SERVICE_ACCOUNTS,
+      namespace,
+      spec.serviceAccount ?? 'default',
+    ),
+  );
+  for (const { name } of account?.secrets ?? []) {
+    const secret = await get(name);
+    if (secret !== undefined && isForServer(secret, host)) return sshLoginOf(secret, known);
+  }
+  // Without a key of its own it may still be one that a prefix of addresses has.
+  return { key: '', knownHosts: known };
+}
+
+/** Annotations say which server a key is for: those of Tekton, or where the provider is. */
+function isForServer(secret: Secret, host: string): boolean {
+  if (secretText(secret, 'ssh-privatekey') === '') return false;
+  const named = Object.entries(secret.metadata.annotations ?? {})
+    .filter(([key]) => key.startsWith('tekton.dev/git-') || key === 'scm.provider.url')
+    .map(([, value]) => value);
+  const bare = host.replace(/^\[(.*)\]:\d+$/, '$1');
+  return named.some((value) => {
+    const own = sshHost(value) ?? hostOf(value) ?? value.replace(/^[\w.-]+@/, '');
+    return own === host || own === bare;
+  });
 }
 
 /** Whether a credential is for the host of an address: it goes to that host, and to no other. */

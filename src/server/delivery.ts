@@ -36,6 +36,7 @@ import { gitAccess } from './git-access.ts';
 import type { Happenings } from './happenings.ts';
 import { GitopsService } from './gitops-service.ts';
 import { type BundleOptions, bundleResolver } from './bundle-resolver.ts';
+import type { TaggedImage } from './image-spool.ts';
 import { gitResolver } from './git-resolver.ts';
 import type { ImageService } from './image-service.ts';
 import type { ServicePart } from './local-services.ts';
@@ -218,24 +219,17 @@ export class Delivery implements AsyncDisposable {
       );
   }
 
-  /** An image of this server's registry has got a new tag, or a tag new content. */
-  imageTagged(names: readonly string[], digest: string): void {
-    const { happenings, log } = this.#options;
+  /** An image of this server's registry has got a new tag, or a tag new content: whoever is to know is told. */
+  imageTagged = async ({ names, digest }: TaggedImage): Promise<void> => {
     for (const name of names) {
       const at = name.lastIndexOf(':');
       const push = { image: name.slice(0, at), tag: name.slice(at + 1), id: `${name}@${digest}` };
-      void this.#sink.images
-        .pushed(push)
-        .catch((error: unknown) => log.warn({ err: error }, 'the push of an image was lost'));
-      const namespace = name.startsWith(OWN_IMAGES)
-        ? name.slice(OWN_IMAGES.length).split('/', 1)[0]!
-        : undefined;
-      if (namespace !== undefined)
-        void happenings
-          .image({ namespace, image: push.image, tag: push.tag, digest })
-          .catch((error: unknown) => log.warn({ err: error }, 'the push of an image made no event'));
+      await this.#sink.images.pushed(push);
+      if (!name.startsWith(OWN_IMAGES)) continue;
+      const namespace = name.slice(OWN_IMAGES.length).split('/', 1)[0]!;
+      await this.#options.happenings.image({ namespace, image: push.image, tag: push.tag, digest });
     }
-  }
+  };
 
   /** Before the informers start. */
   start(signal: AbortSignal): void {

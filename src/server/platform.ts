@@ -40,6 +40,7 @@ import { endpointOpenApi } from './endpoint-openapi.ts';
 import { FunctionHost } from './function-host.ts';
 import { Happenings } from './happenings.ts';
 import { ImageService } from './image-service.ts';
+import { ImageSpool } from './image-spool.ts';
 import { outwardFetch } from './outward-fetch.ts';
 import type { Companions } from './companions.ts';
 import { nodeNameOf, secretsDir } from './machine.ts';
@@ -188,6 +189,7 @@ async function baseOf(api: ApiServer, options: PlatformOptions): Promise<Base> {
 
 interface Front {
   delivery: Delivery;
+  tagged: ImageSpool;
   registry: Registry;
   registryPort: number;
   web: WebServer;
@@ -219,6 +221,7 @@ async function openFront(base: Base, opened: AsyncDisposableStack): Promise<Fron
   );
   delivery.serveOn(web);
   const webPort = await web.listen();
+  const tagged = opened.use(await ImageSpool.open(join(dirs.content, 'tagged'), delivery.imageTagged, log));
   const registry = opened.use(
     new Registry({
       images,
@@ -235,9 +238,9 @@ async function openFront(base: Base, opened: AsyncDisposableStack): Promise<Fron
     const own = name.startsWith(`${OWN_HOST}/`)
       ? [`${host}:${registryPort}${name.slice(OWN_HOST.length)}`]
       : [];
-    delivery.imageTagged([name, ...own], digest);
+    return tagged.put({ names: [name, ...own], digest });
   });
-  return { delivery, registry, registryPort, web, webPort };
+  return { delivery, tagged, registry, registryPort, web, webPort };
 }
 
 function contextOf({ client, informers, options }: Base): WorkloadContext {
@@ -420,6 +423,7 @@ function controllersOf(
   const { log, now, dirs } = options;
   return [
     front.delivery,
+    front.tagged,
     serverless,
     new Scheduler({ client, informers, now, log }),
     new TaintEviction({ client, informers, now, log }),

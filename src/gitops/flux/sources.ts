@@ -1,6 +1,6 @@
 import { type Secret, SECRETS, secretText, unlessGone } from '../../kube/index.ts';
 import { RenderError, type SourceTree } from '../../render/index.ts';
-import type { Remote } from '../../scm/index.ts';
+import { type Remote, sshLoginOf } from '../../scm/index.ts';
 import type { ChartPlace, GitopsContext } from '../context.ts';
 import type { RepositoryCredentials } from '../sources/credentials.ts';
 import type { Repositories } from '../sources/repositories.ts';
@@ -51,17 +51,27 @@ export class FluxSources {
   async remote(source: SourceObject): Promise<Remote> {
     const namespace = source.metadata.namespace ?? '';
     const { remote } = await this.#parts.credentials.source(source.spec.url ?? '', { namespace });
+    if (remote.ssh !== undefined) {
+      const own = sshLoginOf(await this.#secretOf(source), remote.ssh.knownHosts);
+      return own === undefined ? remote : { ...remote, ssh: own };
+    }
     const login = await this.#login(source);
     return login === undefined ? remote : { ...remote, credentials: login };
   }
 
-  async #login({ spec, metadata }: SourceObject): Promise<{ username: string; secret: string } | undefined> {
+  async #secretOf({ spec, metadata }: SourceObject): Promise<Secret | undefined> {
     if (spec.secretRef === undefined) return undefined;
     const secret = await unlessGone(
       this.#parts.context.client.get<Secret>(SECRETS, metadata.namespace ?? '', spec.secretRef.name),
     );
     if (secret === undefined)
       throw new SourceNotReady(`There is no Secret ${spec.secretRef.name} with its login.`);
+    return secret;
+  }
+
+  async #login(source: SourceObject): Promise<{ username: string; secret: string } | undefined> {
+    const secret = await this.#secretOf(source);
+    if (secret === undefined) return undefined;
     const password = secretText(secret, 'password') || secretText(secret, 'bearerToken');
     return { username: secretText(secret, 'username'), secret: password };
   }

@@ -1,5 +1,5 @@
 import { type Informer, type Secret, SECRETS, secretText } from '../../kube/index.ts';
-import { type Source, sourceOf } from '../../scm/index.ts';
+import { type Source, sourceOf, sshHost, sshLoginOf } from '../../scm/index.ts';
 import { CONTROL_NAMESPACES } from '../clusters/clusters.ts';
 import type { GitopsContext } from '../context.ts';
 
@@ -36,13 +36,26 @@ export class RepositoryCredentials {
       metadata: { namespace },
       spec: { url, ...(account && { serviceAccount: account }), ...(secret && { secret }) },
     });
-    if (source.remote.credentials !== undefined || source.provider === 'dispatch') return source;
+    const { remote } = source;
+    if (remote.ssh?.key === '') {
+      const found = sshLoginOf(this.#secretFor(url, namespace), remote.ssh.knownHosts);
+      return { ...source, remote: { ...remote, ssh: found ?? remote.ssh } };
+    }
+    if (remote.credentials !== undefined || source.provider === 'dispatch') return source;
     const login = this.login(url, namespace);
     return login === undefined ? source : { ...source, remote: { ...source.remote, credentials: login } };
   }
 
   /** A login that was stored for an address, or for what it begins with: the longest wins. */
   login(url: string, namespace: string): Login | undefined {
+    const found = this.#secretFor(url, namespace);
+    return found && { username: secretText(found, 'username'), secret: secretText(found, 'password') };
+  }
+
+  #secretFor(url: string, namespace: string): Secret | undefined {
+    const isSsh = sshHost(url) !== undefined;
+    const hasLogin = (secret: Secret): boolean =>
+      secretText(secret, isSsh ? 'sshPrivateKey' : 'password') !== '';
     const fits = (secret: Secret): boolean =>
       secret.metadata.namespace === namespace || CONTROL_NAMESPACES.includes(secret.metadata.namespace ?? '');
     const exact = this.#secrets
@@ -52,8 +65,7 @@ export class RepositoryCredentials {
       .byIndex(BY_TYPE, 'repo-creds')
       .filter((secret) => fits(secret) && hasLogin(secret) && begins(url, secretText(secret, 'url')))
       .sort((a, b) => secretText(b, 'url').length - secretText(a, 'url').length);
-    const found = exact ?? begun[0];
-    return found && { username: secretText(found, 'username'), secret: secretText(found, 'password') };
+    return exact ?? begun[0];
   }
 }
 
@@ -64,16 +76,19 @@ export function plain(url: string): string {
     .toLowerCase();
 }
 
-function hasLogin(secret: Secret): boolean {
-  return secretText(secret, 'password') !== '';
-}
-
 /** "https://host/team" is the beginning of "https://host/team/app", and not of "https://host/team-2/app". */
 function begins(url: string, prefix: string): boolean {
-  if (prefix === '' || !URL.canParse(prefix) || !URL.canParse(url)) return false;
-  const [a, b] = [new URL(url), new URL(prefix)];
-  if (a.origin !== b.origin) return false;
+  const [given, start] = [asUrl(url), asUrl(prefix)];
+  if (prefix === '' || !URL.canParse(start) || !URL.canParse(given)) return false;
+  const [a, b] = [new URL(given), new URL(start)];
+  if (a.protocol !== b.protocol || a.host !== b.host) return false;
   const path = b.pathname.replace(/\/+$/, '').replace(/\.git$/, '');
   const own = a.pathname.replace(/\.git$/, '');
   return own === path || own.startsWith(`${path}/`);
+}
+
+/** "git@host:path" is another way to write "ssh://git@host/path". */
+function asUrl(url: string): string {
+  const short = /^([\w.-]+@[\w.-]+):(?!\/\/)(.*)$/.exec(url);
+  return short === null ? url : `ssh://${short[1]}/${short[2]}`;
 }

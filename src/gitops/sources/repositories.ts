@@ -115,8 +115,9 @@ export class Repositories {
   }
 }
 
-function keyOf({ url, credentials }: Remote): string {
-  const login = credentials === undefined ? '' : `${credentials.username}:${credentials.secret}`;
+function keyOf({ url, credentials, ssh }: Remote): string {
+  const login =
+    credentials === undefined ? (ssh?.key ?? '') : `${credentials.username}:${credentials.secret}`;
   return `${url}\n${createHash('sha256').update(login).digest('hex')}`;
 }
 

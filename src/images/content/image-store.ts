@@ -41,7 +41,7 @@ export class ImageStore {
   readonly #names = new Map<string, string>();
   readonly #unpacking = new Map<string, Promise<string>>();
   readonly #usedAt = new Map<string, number>();
-  readonly #listeners: ((name: string, digest: string) => void)[] = [];
+  readonly #listeners: ((name: string, digest: string) => Promise<void>)[] = [];
 
   constructor(options: ImageStoreOptions) {
     this.#options = options;
@@ -67,7 +67,8 @@ export class ImageStore {
           await rm(join(this.#options.root, dir, name), { recursive: true, force: true });
   }
 
-  onTagged(listener: (name: string, digest: string) => void): void {
+  /** A name is given when every listener has it safe. */
+  onTagged(listener: (name: string, digest: string) => Promise<void>): void {
     this.#listeners.push(listener);
   }
 
@@ -83,7 +84,7 @@ export class ImageStore {
   async tag(name: string, digest: string): Promise<void> {
     await writeAtomically(this.#nameFile(name), `${name}\n${digest}\n`);
     this.#names.set(name, digest);
-    for (const listener of this.#listeners) listener(name, digest);
+    for (const listener of this.#listeners) await listener(name, digest);
   }
 
   async untag(name: string): Promise<boolean> {

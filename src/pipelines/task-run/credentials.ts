@@ -1,4 +1,5 @@
 import {
+  CONFIG_MAPS,
   controllerReference,
   type KubeClient,
   type KubeObject,
@@ -10,7 +11,7 @@ import {
   unlessThere,
 } from '../../kube/index.ts';
 import { childName } from '../names.ts';
-import { CREDENTIALS_PATH } from './pod.ts';
+import { type CredentialFiles, CREDENTIALS_PATH } from './pod.ts';
 import type { TaskRun } from '../types.ts';
 
 interface Account extends KubeObject {
@@ -18,6 +19,8 @@ interface Account extends KubeObject {
   imagePullSecrets?: { name: string }[];
 }
 
+const KNOWN_HOSTS = 'argocd-ssh-known-hosts-cm';
+const SHARED_NAMESPACE = 'dispatch-system';
 const SCM_URLS: Record<string, string> = {
   github: 'https://github.com',
   gitlab: 'https://gitlab.com',
@@ -43,11 +46,18 @@ export async function secretsOfAccount(
 }
 
 /** Makes the Secret by which the steps of a run log in to git servers and registries, if its account has any. */
-export async function makeCredentials(client: KubeClient, run: TaskRun): Promise<string | undefined> {
+export async function makeCredentials(
+  client: KubeClient,
+  run: TaskRun,
+): Promise<CredentialFiles | undefined> {
   const namespace = run.metadata.namespace ?? '';
   const secrets = await secretsOfAccount(client, namespace, run.spec.serviceAccountName ?? 'default');
-  const files = credentialFiles(secrets);
-  if (files === undefined) return undefined;
+  const keys = secrets.flatMap(sshKeys);
+  const files = {
+    ...credentialFiles(secrets),
+    ...(keys.length > 0 && sshFiles(keys, await knownHosts(client, namespace))),
+  };
+  if (Object.keys(files).length === 0) return undefined;
   const name = childName(run.metadata.name ?? '', '-creds');
   const secret: Secret = {
     apiVersion: 'v1',
@@ -59,7 +69,18 @@ export async function makeCredentials(client: KubeClient, run: TaskRun): Promise
     ),
   };
   await unlessThere(client.create(SECRETS, secret));
-  return name;
+  return { secretName: name, items: Object.keys(files).map((key) => ({ key, path: pathOf(key) })) };
+}
+
+const PATHS: Record<string, string> = {
+  gitconfig: '.gitconfig',
+  'git-credentials': '.git-credentials',
+  'docker-config': '.docker/config.json',
+  'ssh-known-hosts': '.ssh/known_hosts',
+};
+
+function pathOf(key: string): string {
+  return PATHS[key] ?? `.ssh/${key.slice('ssh-'.length)}`;
 }
 
 function credentialFiles(secrets: readonly Secret[]): Record<string, string> | undefined {
@@ -76,6 +97,47 @@ function credentialFiles(secrets: readonly Secret[]): Record<string, string> | u
       .join(''),
     'docker-config': JSON.stringify({ auths: Object.assign({}, ...docker) as object }),
   };
+}
+
+interface SshKey {
+  hosts: string[];
+  key: string;
+  knownHosts: string;
+}
+
+/** Keys for servers of repositories, with the servers that annotations name. */
+function sshKeys(secret: Secret): SshKey[] {
+  const key = secretText(secret, 'ssh-privatekey');
+  if (secret.type !== 'kubernetes.io/ssh-auth' || key === '') return [];
+  const hosts = Object.entries(secret.metadata.annotations ?? {}).flatMap(([name, value]) => {
+    const host = /^(?:ssh:\/\/)?(?:[\w.-]+@)?([\w.-]+)/.exec(value)?.[1];
+    return /^tekton\.dev\/git-\d+$/.test(name) && host !== undefined ? [host] : [];
+  });
+  return hosts.length === 0 ? [] : [{ hosts, key, knownHosts: secretText(secret, 'known_hosts') }];
+}
+
+/** A configuration by which each key is shown to its own servers only, and no server is believed that is not known. */
+function sshFiles(keys: readonly SshKey[], known: string): Record<string, string> {
+  const own = `${CREDENTIALS_PATH}/.ssh`;
+  const sections = keys.map(
+    ({ hosts }, at) => `Host ${hosts.join(' ')}\n  IdentityFile ${own}/key-${at}\n  IdentitiesOnly yes\n`,
+  );
+  const general = `Host *\n  UserKnownHostsFile ${own}/known_hosts\n  StrictHostKeyChecking yes\n  BatchMode yes\n`;
+  return {
+    'ssh-config': `${sections.join('')}${general}`,
+    'ssh-known-hosts': `${[...keys.map((item) => item.knownHosts), known].join('\n')}\n`,
+    ...Object.fromEntries(keys.map(({ key }, at) => [`ssh-key-${at}`, `${key.trimEnd()}\n`])),
+  };
+}
+
+/** Servers that somebody has vouched for, in the namespace and everywhere. */
+async function knownHosts(client: KubeClient, namespace: string): Promise<string> {
+  const texts = await Promise.all(
+    [namespace, SHARED_NAMESPACE].map((place) =>
+      unlessGone(client.get<KubeObject & { data?: Record<string, string> }>(CONFIG_MAPS, place, KNOWN_HOSTS)),
+    ),
+  );
+  return texts.map((item) => item?.data?.['ssh_known_hosts'] ?? '').join('\n');
 }
 
 interface GitLogin {

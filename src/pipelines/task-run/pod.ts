@@ -24,12 +24,17 @@ const SCRIPT_ANNOTATION = 'dispatch.dev/script-';
 const SHEBANG = '#!/bin/sh\nset -e\n';
 const EXECUTABLE = 0o755;
 
+export interface CredentialFiles {
+  secretName: string;
+  items: { key: string; path: string }[];
+}
+
 export interface PodParts {
   spec: TaskSpec;
   workspaces: readonly BoundWorkspace[];
   podName: string;
   /** A Secret with the files by which git and registries' clients log in. */
-  credentials: string | undefined;
+  credentials: CredentialFiles | undefined;
 }
 
 /** The pod that runs the steps of a task, one after another. Every variable in the spec has been replaced. */
@@ -219,6 +224,7 @@ function credentialVariables({ credentials }: PodParts): EnvVar[] {
   return [
     { name: 'GIT_CONFIG_GLOBAL', value: `${CREDENTIALS_PATH}/.gitconfig` },
     { name: 'DOCKER_CONFIG', value: `${CREDENTIALS_PATH}/.docker` },
+    { name: 'GIT_SSH_COMMAND', value: `ssh -F ${CREDENTIALS_PATH}/.ssh/config` },
   ];
 }
 
@@ -247,13 +253,9 @@ function internalVolumes(scripts: ReadonlyMap<string, string>, { credentials }: 
           {
             name: CREDENTIALS_VOLUME,
             secret: {
-              secretName: credentials,
+              secretName: credentials.secretName,
               defaultMode: 0o400,
-              items: [
-                { key: 'gitconfig', path: '.gitconfig' },
-                { key: 'git-credentials', path: '.git-credentials' },
-                { key: 'docker-config', path: '.docker/config.json' },
-              ],
+              items: credentials.items,
             },
           },
         ]),

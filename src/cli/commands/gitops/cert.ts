@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { CONFIG_MAPS, type KubeObject, unlessGone } from '../../../kube/index.ts';
-import { TLS_CERTIFICATES } from '../../../scm/index.ts';
+import { KNOWN_HOSTS_KEY, SSH_KNOWN_HOSTS, TLS_CERTIFICATES } from '../../../scm/index.ts';
 import { UserError } from '../../../server/index.ts';
 import { type Environment, globalFlags } from '../../environment.ts';
 import { examples } from '../../help.ts';
+import { readInput } from '../../input.ts';
 import { printList } from '../../output.ts';
 import { withClient } from '../ci/client.ts';
 
@@ -41,6 +42,31 @@ export function registerCerts(gitops: Command, environment: Environment): void {
       }),
     );
   cert
+    .command('add-ssh')
+    .description('Trust servers by their SSH keys, as "ssh-keyscan HOST" prints them.')
+    .option('--from <file>', 'file with lines of known hosts; standard input where it is not given')
+    .option('--batch', 'older spelling: lines are always read')
+    .addHelpText(
+      'after',
+      examples(
+        'ssh-keyscan git.example.com | dispatch gitops cert add-ssh',
+        'dispatch gitops cert add-ssh --from ~/.ssh/known_hosts',
+      ),
+    )
+    .action((flags: { from?: string }, command: Command) =>
+      withClient(environment, command, async (client, namespace) => {
+        const text = (await readInput(environment, flags.from ?? '-')).toString();
+        const lines = hostLines(text);
+        if (lines.length === 0)
+          throw new UserError(
+            'There is no line with a host, a kind of key and a key: give what ssh-keyscan prints.',
+          );
+        const before = hostLines(await sshHosts(client, namespace));
+        await writeSshHosts(client, namespace, [...new Set([...before, ...lines])]);
+        environment.stdout.write(`${[...new Set(lines.map(hostOf))].join(', ')} known by SSH keys\n`);
+      }),
+    );
+  cert
     .command('list')
     .alias('ls')
     .description('List the servers that are known.')
@@ -51,7 +77,11 @@ export function registerCerts(gitops: Command, environment: Environment): void {
           host: host.replace('_', ':'),
           type: 'tls',
         }));
-        const items = tls;
+        const ssh = hostLines(await sshHosts(client, namespace)).map((line) => ({
+          host: hostOf(line),
+          type: line.split(/\s+/)[1] ?? 'ssh',
+        }));
+        const items = [...tls, ...ssh];
         printList(environment, globalFlags(command), {
           items,
           nameOf: (at) => items[at]!.host,
@@ -67,13 +97,49 @@ export function registerCerts(gitops: Command, environment: Environment): void {
     .action((host: string, _: object, command: Command) =>
       withClient(environment, command, async (client, namespace) => {
         const data = await known(client, namespace, TLS_CERTIFICATES);
-        if (!(keyOf(host) in data)) throw new UserError(`No certificate is known for ${host}.`);
-        await client.patch(CONFIG_MAPS, { namespace, name: TLS_CERTIFICATES }, 'merge', {
-          data: { [keyOf(host)]: null },
-        });
+        const lines = hostLines(await sshHosts(client, namespace));
+        const kept = lines.filter((line) => hostOf(line) !== host);
+        if (!(keyOf(host) in data) && kept.length === lines.length)
+          throw new UserError(`No certificate and no key is known for ${host}.`);
+        if (kept.length < lines.length) await writeSshHosts(client, namespace, kept);
+        if (keyOf(host) in data)
+          await client.patch(CONFIG_MAPS, { namespace, name: TLS_CERTIFICATES }, 'merge', {
+            data: { [keyOf(host)]: null },
+          });
         environment.stdout.write(`${host} is forgotten\n`);
       }),
     );
+}
+
+/** Lines that name a host, a kind of key and a key. */
+function hostLines(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => /^(?:@\S+\s+)?[^#\s]\S*\s+[\w@.-]+\s+[A-Za-z0-9+/=]{20,}/.test(line));
+}
+
+function hostOf(line: string): string {
+  return line.split(/\s+/)[0] ?? '';
+}
+
+type Client = Parameters<Parameters<typeof withClient>[2]>[0];
+
+async function sshHosts(client: Client, namespace: string): Promise<string> {
+  return (await known(client, namespace, SSH_KNOWN_HOSTS))[KNOWN_HOSTS_KEY] ?? '';
+}
+
+async function writeSshHosts(client: Client, namespace: string, lines: readonly string[]): Promise<void> {
+  await client.apply<Certs>(
+    CONFIG_MAPS,
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: SSH_KNOWN_HOSTS, namespace },
+      data: { [KNOWN_HOSTS_KEY]: `${lines.join('\n')}\n` },
+    },
+    { force: true },
+  );
 }
 
 /** A colon cannot be part of a key. */
@@ -81,11 +147,7 @@ function keyOf(host: string): string {
   return host.replace(':', '_');
 }
 
-async function known(
-  client: Parameters<Parameters<typeof withClient>[2]>[0],
-  namespace: string,
-  name: string,
-): Promise<Record<string, string>> {
+async function known(client: Client, namespace: string, name: string): Promise<Record<string, string>> {
   return (await unlessGone(client.get<Certs>(CONFIG_MAPS, namespace, name)))?.data ?? {};
 }
 
