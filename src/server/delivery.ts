@@ -3,6 +3,7 @@ import { KINDS, toDefinition } from '../api/index.ts';
 import { ArtifactStore, type CiContext, ciControllers, EventSink, UNTRUSTED } from '../ci/index.ts';
 import { DispatchfileRenderer } from '../dispatchfile/index.ts';
 import {
+  type Container,
   type EventRecorder,
   type Informers,
   type KubeClient,
@@ -43,7 +44,9 @@ import type { ServicePart } from './local-services.ts';
 import { outwardFetch } from './outward-fetch.ts';
 import { RunService } from './run-service.ts';
 import { artifacts } from './served/artifacts.ts';
-import { kaniko, type MayPush } from './served/kaniko.ts';
+import type { MayPush } from './served/build-step.ts';
+import { buildctl } from './served/buildctl.ts';
+import { kaniko } from './served/kaniko.ts';
 import type { TokenAccess } from './token-access.ts';
 import { trustingFetch } from './trusting-fetch.ts';
 import { WEB_URL, type WebServer } from './web-server.ts';
@@ -67,6 +70,9 @@ export interface DeliveryOptions {
 }
 
 const OWN_IMAGES = `${OWN_HOST}/`;
+/** Stands for images of buildkit where their client is run: whatever else they are used for, they are themselves. */
+const BUILDCTL = 'dispatch.local/buildctl';
+const BUILDKIT = /^(?:[\w.-]+\/)*moby\/buildkit(?:[:@].*)?$/;
 const KANIKO = /^(?:[\w.-]+\/)*(?:kaniko-project\/executor|kaniko-executor)(?:[:@].*)?$/;
 const ARTIFACTS = /^dispatch\.local\/artifacts(?:[:@].*)?$/;
 /** What the platform adds to a pipeline runs in images that are made of this machine's programs, or in none at all. */
@@ -246,9 +252,15 @@ export class Delivery implements AsyncDisposable {
     await Promise.all([late, ...this.#controllers.map((controller) => controller.run(signal))]);
   }
 
+  /** The image that a container is about, whatever it is called. */
+  imageName = ({ image, command = [] }: Pick<Container, 'image' | 'command'>): string =>
+    BUILDKIT.test(image) && /(?:^|\/)buildctl(?:-daemonless\.sh)?$/.test(command[0] ?? '') ? BUILDCTL : image;
+
   /** What this process does in the place of a container with an image of that name. */
   program = (image: string): ServedProgram | undefined => {
-    if (KANIKO.test(image)) return kaniko(this.#options.images, this.#mayPush);
+    const deps = { images: this.#options.images, mayPush: this.#mayPush };
+    if (KANIKO.test(image)) return kaniko(deps);
+    if (image === BUILDCTL) return buildctl(deps);
     if (ARTIFACTS.test(image)) return artifacts(() => this.artifacts);
     return undefined;
   };

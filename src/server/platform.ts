@@ -294,6 +294,7 @@ async function openNode(
     builtin,
     pull: podPuller(client, images, settings.registry),
     isServed: (name) => delivery.program(name) !== undefined,
+    nameFor: delivery.imageName,
   });
   const agent = new NodeAgent({
     ...shared,

@@ -136,6 +136,75 @@ spec:
     );
   });
 
+  test("buildkit's client builds and pushes with no daemon", async () => {
+    const { registry = '' } = await dispatch.file();
+    const status = await taskRun('buildctl', {
+      taskSpec: {
+        steps: [
+          {
+            name: 'write',
+            image: SHELL,
+            script: `mkdir -p /workspace/src/docker
+echo hello > /workspace/src/greeting
+cat > /workspace/src/docker/Dockerfile.app <<'END'
+FROM ${SHELL} AS base
+ARG WHO
+COPY greeting /copied
+RUN --mount=type=secret,id=word cat /copied /run/secrets/word > /said && echo $WHO >> /said
+FROM base AS rest
+RUN exit 1
+END
+`,
+          },
+          {
+            name: 'build',
+            image: 'moby/buildkit:v0.6.2',
+            env: [{ name: 'WORD', value: 'magic' }],
+            command: ['buildctl-daemonless.sh'],
+            args: [
+              ...['build', '--progress=plain', '--frontend', 'dockerfile.v0'],
+              ...['--local', 'context=src', '--local', 'dockerfile=/workspace/src/docker'],
+              ...['--opt', 'filename=Dockerfile.app', '--opt', 'target=base', '--opt', 'build-arg:WHO=world'],
+              ...['--secret', 'id=word,env=WORD', '--metadata-file', '/workspace/metadata.json'],
+              ...['--output', `type=image,name=${registry}/default/built:v1,push=true`],
+            ],
+          },
+          { name: 'look', image: SHELL, script: 'cat /workspace/metadata.json' },
+        ],
+      },
+    });
+    assert.equal(status.conditions[0]?.status, 'True', JSON.stringify(status));
+    assert.match(
+      await dispatch.ok('logs', 'buildctl-pod', '-c', 'step-look'),
+      /"containerimage.digest":"sha256:[0-9a-f]{64}"/,
+    );
+    await dispatch.ok(
+      ...[
+        'run',
+        'built',
+        `--image=${registry}/default/built:v1`,
+        '--restart=Never',
+        '--',
+        'cat',
+        '/said',
+        '/copied',
+      ],
+    );
+    await eventually(async () =>
+      assert.equal(await dispatch.ok('logs', 'built'), 'hello\nmagicworld\nhello\n'),
+    );
+    const refused = await taskRun('no-build', {
+      taskSpec: {
+        steps: [{ name: 's', image: 'moby/buildkit:v0.6.2', command: ['buildctl'], args: ['du'] }],
+      },
+    });
+    assert.equal(refused.conditions[0]?.status, 'False');
+    assert.match(
+      await dispatch.ok('logs', 'no-build-pod', '-c', 'step-s'),
+      /"du" is not done here: only build is/,
+    );
+  });
+
   test('tasks and pipelines come out of a bundle in a registry', { skip: SKIP_SKOPEO }, async () => {
     const { registry = '' } = await dispatch.file();
     const layout = await bundle(join(dispatch.home, 'bundle'), [

@@ -69,7 +69,7 @@ export class AgentRuntime {
     const id = this.#running(pod, name);
     if (command === undefined) return this.#deps.runtime.attach(id, streams);
     const container = containersOf(pod).find((item) => item.name === name)!;
-    const image = await this.#deps.images.find(container.image).catch(() => undefined);
+    const image = await this.#deps.images.find(this.#deps.images.nameFor(container)).catch(() => undefined);
     const config = image?.config ?? {};
     const env = await environmentOf(pod, container, config.Env ?? [], this.#deps.values);
     if (tty) env['TERM'] ??= 'xterm';

@@ -1,4 +1,4 @@
-import type { Pod } from '../../kube/index.ts';
+import type { Container, Pod } from '../../kube/index.ts';
 
 export interface ReadyImage {
   /** The name by which it was asked for, in full. */
@@ -30,6 +30,8 @@ export class ImageProblem extends Error {
 
 /** Where the node has its images from. */
 export interface ImageSource {
+  /** The image that a container is about, whatever it is called. */
+  nameFor: (container: Container) => string;
   /** The image, if all of it is on this machine. */
   find: (name: string) => Promise<ReadyImage | undefined>;
   /** The image by its policy: what is here is not fetched unless the policy wants it. */

@@ -7,7 +7,7 @@ import {
   parseReference,
   type Reference,
 } from '../../images/index.ts';
-import type { Pod } from '../../kube/index.ts';
+import type { Container, Pod } from '../../kube/index.ts';
 import { ImageProblem, type ImageSource, type PullPolicy, type ReadyImage } from './images.ts';
 
 /** Fetches an image that is not here, with the credentials that the pod may use. */
@@ -19,6 +19,7 @@ export class NodeImages implements ImageSource {
   readonly #builtin: BuiltinImages;
   readonly #pull: Pull;
   readonly #isServed: (name: string) => boolean;
+  readonly nameFor: (container: Container) => string;
 
   /** `isServed` names images that stand for work of this process: they have no files. */
   constructor(parts: {
@@ -26,11 +27,13 @@ export class NodeImages implements ImageSource {
     builtin: BuiltinImages;
     pull: Pull;
     isServed: (name: string) => boolean;
+    nameFor: (container: Container) => string;
   }) {
     this.#store = parts.store;
     this.#builtin = parts.builtin;
     this.#pull = parts.pull;
     this.#isServed = parts.isServed;
+    this.nameFor = parts.nameFor;
   }
 
   async find(name: string): Promise<ReadyImage | undefined> {

@@ -221,7 +221,8 @@ export class PodContainers implements Disposable {
 
   async #image(track: ContainerTrack): Promise<ReadyImage> {
     const { event, pod, signal } = this.#context;
-    const { image, name, imagePullPolicy = 'IfNotPresent' } = track.spec;
+    const { name, imagePullPolicy = 'IfNotPresent' } = track.spec;
+    const image = this.#deps.images.nameFor(track.spec);
     const policy = imagePullPolicy as 'Always' | 'IfNotPresent' | 'Never';
     let ready = policy === 'Always' ? undefined : await this.#deps.images.find(image);
     if (ready !== undefined)

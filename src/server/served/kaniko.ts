@@ -1,6 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import type { ServedCall, ServedProgram } from '../../node/index.ts';
-import type { ImageService } from '../image-service.ts';
+import { buildInStep, type BuildStepDeps, MAX_FILE_BYTES } from './build-step.ts';
 import { Flags } from './flags.ts';
 
 const SWITCHES = [
@@ -27,52 +27,33 @@ const SWITCHES = [
   'whitelist-var-run',
 ];
 const SHORT = { c: 'context', d: 'destination', f: 'dockerfile', v: 'verbosity' };
-const MAX_BYTES = 4 * 1024 * 1024;
-
-/** Whether a pod may put an image under a name. */
-export type MayPush = (pod: { namespace: string; name: string }, image: string) => Promise<boolean>;
-
 /** What kaniko's executor does, with its flags, done by the builder of this process. */
-export function kaniko(images: () => ImageService, mayPush: MayPush): ServedProgram {
+export function kaniko(deps: BuildStepDeps): ServedProgram {
   return async (call) => {
     const flags = new Flags(call.argv.slice(1), { switches: SWITCHES, short: SHORT });
     const destinations = flags.all('destination').map((text) => text.replace(/^https?:\/\//, ''));
-    if (destinations.length === 0 && !flags.has('no-push'))
+    const push = !flags.has('no-push');
+    if (destinations.length === 0 && push)
       throw new Error('you must provide --destination, or use --no-push');
-    if (!flags.has('no-push'))
-      for (const name of destinations)
-        if (!(await mayPush(call.pod, name)))
-          throw new Error(
-            `this step may not push ${name}: images of this server belong to the namespace that their name begins with`,
-          );
-    const contextDir = await contextOf(flags, call);
-    const dockerfile = await dockerfileOf(flags, call);
-    const credentials = await credentialsOf(call);
     const layout = flags.one('oci-layout-path');
     const tar = flags.one('tar-path', 'tarPath');
-    const wanted = [
-      ...(layout === undefined ? [] : [{ type: 'oci' as const, path: layout }]),
-      ...(tar === undefined ? [] : [{ type: 'tar' as const, path: tar }]),
-    ];
-    const scratch = await call.paths.scratch();
-    const outputs = wanted.map(({ type }) => ({ type, path: join(scratch, type) }));
-    const target = flags.one('target');
-    const { digest } = await images().build(
+    const digest = await buildInStep(
       {
-        context: contextDir,
-        dockerfileText: dockerfile,
-        tags: destinations,
-        push: !flags.has('no-push'),
+        context: await contextOf(flags, call),
+        dockerfile: await dockerfileOf(flags, call),
+        destinations,
+        push,
         buildArgs: flags.pairs('build-arg', call.env),
         labels: flags.pairs('label', {}),
-        ...(target !== undefined && { target }),
-        ...(credentials !== undefined && { credentials }),
-        outputs,
+        target: flags.one('target'),
+        outputs: [
+          ...(layout === undefined ? [] : [{ type: 'oci' as const, path: layout }]),
+          ...(tar === undefined ? [] : [{ type: 'tar' as const, path: tar }]),
+        ],
       },
-      call.print,
-      call.signal,
+      call,
+      deps,
     );
-    for (const [at, { path }] of wanted.entries()) await call.paths.place(outputs[at]!.path, path);
     await tell(flags, call, { digest, destinations });
     return 0;
   };
@@ -115,19 +96,8 @@ async function dockerfileOf(flags: Flags, { paths }: ServedCall): Promise<string
     ? [given]
     : [join(context, flags.one('context-sub-path') ?? '', given), given];
   for (const place of places) {
-    const text = await paths.read(place, MAX_BYTES);
+    const text = await paths.read(place, MAX_FILE_BYTES);
     if (text !== undefined) return text;
   }
   throw new Error(`there is no Dockerfile at ${places[0]}`);
-}
-
-async function credentialsOf({ paths, env }: ServedCall): Promise<string | undefined> {
-  const dirs = [env['DOCKER_CONFIG'], '/kaniko/.docker', '/tekton/home/.docker', '/root/.docker'].filter(
-    (dir) => dir !== undefined,
-  );
-  for (const dir of dirs) {
-    const text = await paths.read(join(dir, 'config.json'), MAX_BYTES);
-    if (text !== undefined) return text;
-  }
-  return undefined;
 }
