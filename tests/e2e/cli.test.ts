@@ -118,11 +118,9 @@ test('mistakes get one sentence and the right exit code', async () => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
   const { port } = taken.address() as { port: number };
-  assert.match(
-    (await dispatch.run('up', '--api-port', String(port))).stderr,
-    new RegExp(`^Error: Port ${port} is already in use`),
-  );
+  const refused = await dispatch.run('up', '--api-port', String(port));
   taken.close();
+  assert.match(refused.stderr, new RegExp(`^Error: Port ${port} is already in use`));
   const version = await dispatch.run('version');
   assert.match(version.stdout, /^\{"Version":"v\d+\.\d+\.\d+"\}\n$/);
   assert.match((await dispatch.run('completion', 'bash')).stdout, /complete -F _dispatch dispatch/);

@@ -7,7 +7,8 @@ import { Metrics } from './metrics.ts';
 import { HttpProxy } from './proxy.ts';
 
 const tell = (message: FromDataPlane): void => {
-  process.send?.(message);
+  // Nobody is left to hear of a parent that is gone: its end is noticed below.
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
 };
 const metrics = new Metrics();
 let proxy: HttpProxy | undefined;
