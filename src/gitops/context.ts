@@ -17,6 +17,15 @@ export interface ChartSource {
   /** The newest version that fits. */
   resolve: (place: ChartPlace) => Promise<string>;
   fetch: (place: ChartPlace) => Promise<Buffer>;
+  /** Something that was pushed to a registry, at what its tag or digest stands for now. */
+  artifact: (place: ChartPlace, mediaType?: string) => Promise<Artifact>;
+}
+
+export interface Artifact {
+  /** Of its manifest. */
+  digest: string;
+  /** Its files, packed. */
+  fetch: () => Promise<Buffer>;
 }
 
 /** What the controllers of this room work with. */

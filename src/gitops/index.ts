@@ -11,7 +11,7 @@ export {
   treeOf,
 } from './applications/inspect.ts';
 export { accessOf, CLUSTER_LABEL, CONTROL_NAMESPACES } from './clusters/clusters.ts';
-export type { ChartPlace, ChartSource, GitopsContext } from './context.ts';
+export type { Artifact, ChartPlace, ChartSource, GitopsContext } from './context.ts';
 export { gitopsDefinitions } from './definitions.ts';
 export { type FieldChange, fieldChanges } from './engine/compare.ts';
 export { Gitops } from './gitops.ts';

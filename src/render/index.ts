@@ -1,3 +1,4 @@
+export { unpackArchive } from './archive.ts';
 export { RenderError } from './go-template/index.ts';
 export type { DirectoryOptions } from './directory.ts';
 export type { Release } from './helm/engine.ts';

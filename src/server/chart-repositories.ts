@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { ChartPlace, ChartSource } from '../gitops/index.ts';
+import type { Artifact, ChartPlace, ChartSource } from '../gitops/index.ts';
 import { Keychain, RegistryClient, RegistryError, type RegistrySettings } from '../images/index.ts';
 import { compareVersions, parseVersion, readYaml, RenderError, satisfies } from '../render/index.ts';
 
 const INDEX_MS = 180_000;
 const MAX_INDEX = 64 * 1024 * 1024;
 const MAX_CHART = 64 * 1024 * 1024;
+const FLUX_MEDIA = 'application/vnd.cncf.flux.content.v1.tar+gzip';
 const CHART_MEDIA = 'application/vnd.cncf.helm.chart.content.v1.tar+gzip';
 const MANIFEST_MEDIA = 'application/vnd.oci.image.manifest.v1+json';
 const KEPT = 100;
@@ -66,6 +67,27 @@ export class ChartRepositories implements ChartSource, AsyncDisposable {
       known.catch(() => this.#charts.delete(key));
     }
     return known;
+  };
+
+  artifact = async (place: ChartPlace, mediaType?: string): Promise<Artifact> => {
+    const manifest = await this.#call(place, `manifests/${place.version}`);
+    const { layers = [] } = JSON.parse(manifest.toString()) as {
+      layers?: { mediaType: string; digest: string; size: number }[];
+    };
+    const layer =
+      layers.find((item) => item.mediaType === (mediaType ?? FLUX_MEDIA)) ??
+      layers.find((item) => mediaType === undefined && item.mediaType.endsWith('tar+gzip'));
+    const label = `${place.repository}/${place.name}:${place.version}`;
+    if (layer === undefined || layer.size > MAX_CHART)
+      throw new RenderError(`${label} has no layer of packed files`);
+    return {
+      digest: `sha256:${createHash('sha256').update(manifest).digest('hex')}`,
+      fetch: async () => {
+        const bytes = await this.#call(place, `blobs/${layer.digest}`);
+        checkDigest(bytes, layer.digest, label);
+        return bytes;
+      },
+    };
   };
 
   async #download(place: ChartPlace): Promise<Buffer> {

@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Dispatch } from './dispatch.ts';
 import { GitopsRepo } from './gitops-repo.ts';
+import { ociLayout, packed } from './oci-layout.ts';
 import { eventually } from './pods.ts';
+
+const SKIP_SKOPEO =
+  process.env['CI'] === 'true' || spawnSync('skopeo', ['--version']).error === undefined
+    ? false
+    : 'skopeo is not installed (package skopeo)';
 
 const configMap = (name: string, value: string): string =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {value: "${value}"}\n`;
@@ -114,6 +122,64 @@ ${more}
       ),
     );
   });
+
+  test(
+    'a Kustomization of what was pushed to a registry follows its tag',
+    { skip: SKIP_SKOPEO },
+    async () => {
+      const { registry = '' } = await dispatch.file();
+      await dispatch.ok('create', 'serviceaccount', 'pusher');
+      await dispatch.ok(
+        ...['create', 'rolebinding', 'pusher', '--clusterrole=edit', '--serviceaccount=default:pusher'],
+      );
+      const token = (await dispatch.ok('create', 'token', 'pusher')).trim();
+      const push = async (name: string, files: Record<string, string>): Promise<void> => {
+        const layer = {
+          mediaType: 'application/vnd.cncf.flux.content.v1.tar+gzip',
+          bytes: await packed(files),
+        };
+        const layout = ociLayout(
+          join(dispatch.home, name),
+          [layer],
+          'application/vnd.cncf.flux.config.v1+json',
+        );
+        execFileSync('skopeo', [
+          ...['copy', '--dest-tls-verify=false', '--dest-creds', `any:${token}`],
+          ...[`oci:${layout}:v1`, `docker://${registry}/default/manifests:stable`],
+        ]);
+      };
+      const source = `apiVersion: source.toolkit.fluxcd.io/v1
+kind: OCIRepository
+metadata: {name: packed, namespace: default}
+spec: {url: "oci://${registry}/default/manifests", interval: 10m, ref: {tag: stable}, secretRef: {name: pull}}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: packed, namespace: default}
+spec: {interval: 1s, sourceRef: {kind: OCIRepository, name: packed}, path: ./deploy, prune: true}
+`;
+      await push('first', {
+        'deploy/packed.yaml': configMap('packed', '1'),
+        '../outside.yaml': configMap('no', '1'),
+      });
+      await dispatch.ok(
+        ...['create', 'secret', 'docker-registry', 'pull', `--docker-server=${registry}`],
+        ...['--docker-username=any', `--docker-password=${token}`],
+      );
+      await dispatch.apply(source);
+      await eventually(async () =>
+        assert.match(await ready('ks', 'packed'), /^True Applied revision: stable@sha256:[0-9a-f]{64}$/),
+      );
+      assert.equal(await valueIn('packed'), '1');
+      await push('second', { './deploy/packed.yaml': configMap('packed', '2') });
+      await eventually(async () => assert.equal(await valueIn('packed'), '2'));
+      assert.equal(await valueIn('no'), '');
+      await dispatch.ok('delete', 'ocirepository', 'packed');
+      await eventually(async () =>
+        assert.match(await ready('ks', 'packed'), /^False There is no OCIRepository/),
+      );
+    },
+  );
 
   test('a HelmRelease of a chart in Git is kept with its values', async () => {
     repo.push({

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { gzipSync } from 'node:zlib';
-import { pack } from 'tar-stream';
 import { stringify } from 'yaml';
 import { Dispatch } from './dispatch.ts';
+import { ociLayout, packed } from './oci-layout.ts';
 import { eventually, SKIP_SANDBOX } from './pods.ts';
 
 const SHELL = 'dispatch.local/shell';
@@ -264,45 +261,16 @@ END
   });
 });
 
-/** An OCI layout as `tkn bundle push` makes one: a layer for each object, named by annotations. */
+/** As `tkn bundle push` makes one: a layer for each object, named by annotations. */
 async function bundle(dir: string, objects: [kind: string, name: string, text: string][]): Promise<string> {
-  mkdirSync(join(dir, 'blobs', 'sha256'), { recursive: true });
-  const put = (bytes: Buffer, mediaType: string): { mediaType: string; digest: string; size: number } => {
-    const digest = createHash('sha256').update(bytes).digest('hex');
-    writeFileSync(join(dir, 'blobs', 'sha256', digest), bytes);
-    return { mediaType, digest: `sha256:${digest}`, size: bytes.length };
-  };
-  const layers = [];
-  const diffs: string[] = [];
-  for (const [kind, name, text] of objects) {
-    const archive = pack();
-    archive.entry({ name }, text);
-    archive.finalize();
-    const chunks: Buffer[] = [];
-    for await (const chunk of archive) chunks.push(chunk as Buffer);
-    const tar = Buffer.concat(chunks);
-    diffs.push(`sha256:${createHash('sha256').update(tar).digest('hex')}`);
-    layers.push({
-      ...put(gzipSync(tar), 'application/vnd.oci.image.layer.v1.tar+gzip'),
-      annotations: {
-        'dev.tekton.image.apiVersion': 'v1',
-        'dev.tekton.image.kind': kind,
-        'dev.tekton.image.name': name,
-      },
-    });
-  }
-  const json = (value: object): Buffer => Buffer.from(JSON.stringify(value));
-  const config = put(
-    json({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: diffs } }),
-    'application/vnd.oci.image.config.v1+json',
-  );
-  const type = 'application/vnd.oci.image.manifest.v1+json';
-  const manifest = put(json({ schemaVersion: 2, mediaType: type, config, layers }), type);
-  const annotations = { 'org.opencontainers.image.ref.name': 'v1' };
-  writeFileSync(
-    join(dir, 'index.json'),
-    json({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }),
-  );
-  writeFileSync(join(dir, 'oci-layout'), json({ imageLayoutVersion: '1.0.0' }));
-  return dir;
+  const layers = objects.map(async ([kind, name, text]) => ({
+    mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+    bytes: await packed({ [name]: text }),
+    annotations: {
+      'dev.tekton.image.apiVersion': 'v1',
+      'dev.tekton.image.kind': kind,
+      'dev.tekton.image.name': name,
+    },
+  }));
+  return ociLayout(dir, await Promise.all(layers));
 }

@@ -37,14 +37,11 @@ export async function kustomizationManifests(
       'Decryption is not supported here: leave spec.decryption out, and keep secrets elsewhere.',
     );
   const source = sources.find(spec.sourceRef!, metadata.namespace ?? '');
-  if (source.kind !== 'GitRepository')
-    throw new SourceNotReady(`A Kustomization cannot be made of a ${source.kind} here: use a GitRepository.`);
-  const { commit, revision } = await sources.gitRevision(source);
+  const files = await sources.files(source);
   const values = await substitutions(context, kept);
   const capabilities = await cluster.capabilities();
   const render = async (): Promise<Manifest[]> => {
-    const tree = await sources.tree(source, commit);
-    const manifests = await context.renderer.render(tree, {
+    const manifests = await context.renderer.render(await files.tree(), {
       path: spec.path ?? '.',
       ...optionsOf(spec),
       capabilities,
@@ -57,7 +54,7 @@ export async function kustomizationManifests(
       object: withTarget(withMetadata(item.object, spec.commonMetadata), spec.targetNamespace),
     }));
   };
-  return { revision, key: JSON.stringify([commit, spec, [...values]]), render };
+  return { revision: files.revision, key: JSON.stringify([files.id, spec, [...values]]), render };
 }
 
 /** Without a kustomization of its own a directory counts with everything below it. */
@@ -135,14 +132,14 @@ export async function releaseManifests(
   const finish = (manifests: Manifest[]): Manifest[] =>
     manifests.map((item) => ({ ...item, object: withMetadata(item.object, spec.commonMetadata) }));
   if (source.kind === 'GitRepository') {
-    const { commit, revision } = await sources.gitRevision(source);
+    const { id, revision, tree } = await sources.files(source);
     return {
       revision,
-      key: JSON.stringify([commit, spec, values]),
+      key: JSON.stringify([id, spec, values]),
       render: async () =>
         finish(
           (
-            await context.renderer.helm(await sources.tree(source, commit), {
+            await context.renderer.helm(await tree(), {
               path: name,
               capabilities,
               helm,

@@ -26,6 +26,8 @@ export interface SourceObject extends KubeObject {
     interval?: string;
     suspend?: boolean;
     secretRef?: { name: string };
+    /** Of an OCIRepository: which of its layers counts. */
+    layerSelector?: { mediaType?: string };
     ref?: { branch?: string; tag?: string; semver?: string; name?: string; commit?: string; digest?: string };
     /** Of a HelmChart. */
     chart?: string;

@@ -81,7 +81,7 @@ export class SourceController {
       case 'GitRepository':
         return (await this.#sources.gitRevision(source)).revision;
       case 'OCIRepository':
-        return (await this.#sources.chart(source, { name: '', version: '' })).version;
+        return this.#sources.ociRevision(source);
       case 'HelmChart': {
         const { chart = '', version = '*', sourceRef } = source.spec;
         const from = this.#sources.find(sourceRef!, source.metadata.namespace ?? '');

@@ -1,7 +1,7 @@
 import { type Secret, SECRETS, secretText, unlessGone } from '../../kube/index.ts';
 import { RenderError, type SourceTree } from '../../render/index.ts';
 import { type Remote, sshLoginOf } from '../../scm/index.ts';
-import type { ChartPlace, GitopsContext } from '../context.ts';
+import type { Artifact, ChartPlace, GitopsContext } from '../context.ts';
 import type { RepositoryCredentials } from '../sources/credentials.ts';
 import type { Repositories } from '../sources/repositories.ts';
 import {
@@ -72,6 +72,8 @@ export class FluxSources {
   async #login(source: SourceObject): Promise<{ username: string; secret: string } | undefined> {
     const secret = await this.#secretOf(source);
     if (secret === undefined) return undefined;
+    const config = secretText(secret, '.dockerconfigjson');
+    if (config !== '') return dockerLogin(config, source.spec.url ?? '');
     const password = secretText(secret, 'password') || secretText(secret, 'bearerToken');
     return { username: secretText(secret, 'username'), secret: password };
   }
@@ -87,8 +89,40 @@ export class FluxSources {
     };
   }
 
-  async tree(source: SourceObject, commit: string): Promise<SourceTree> {
-    return this.#parts.repositories.tree(await this.remote(source), commit);
+  /** What an OCIRepository is at: "latest@sha256:…". */
+  async #artifact(source: SourceObject): Promise<{ artifact: Artifact; revision: string }> {
+    const { url = '', ref = {}, layerSelector } = source.spec;
+    const [, repository = '', name = ''] = /^(oci:\/\/.*)\/([^/]+)$/.exec(url.replace(/\/$/, '')) ?? [];
+    if (repository === '')
+      throw new RenderError(`${JSON.stringify(url)} is no address: give oci://HOST/NAME`);
+    const { charts } = this.#parts.context;
+    const place = { repository, name, version: ref.semver ?? '', credentials: await this.#login(source) };
+    const tag = ref.semver === undefined ? (ref.tag ?? 'latest') : await charts.resolve(place);
+    const artifact = await charts.artifact(
+      { ...place, version: ref.digest ?? tag },
+      layerSelector?.mediaType,
+    );
+    return { artifact, revision: ref.digest ?? `${tag}@${artifact.digest}` };
+  }
+
+  async ociRevision(source: SourceObject): Promise<string> {
+    return (await this.#artifact(source)).revision;
+  }
+
+  /** What a source of files is at now: its files are fetched when somebody wants them. */
+  async files(
+    source: SourceObject,
+  ): Promise<{ id: string; revision: string; tree: () => Promise<SourceTree> }> {
+    const { repositories } = this.#parts;
+    if (source.kind === 'GitRepository') {
+      const { commit, revision } = await this.gitRevision(source);
+      return { id: commit, revision, tree: async () => repositories.tree(await this.remote(source), commit) };
+    }
+    if (source.kind !== 'OCIRepository')
+      throw new SourceNotReady(`A ${source.kind} has no manifests: use a GitRepository or an OCIRepository.`);
+    const { artifact, revision } = await this.#artifact(source);
+    const tree = (): Promise<SourceTree> => repositories.archive(artifact.digest, artifact.fetch);
+    return { id: artifact.digest, revision, tree };
   }
 
   /** A chart of a repository of charts, at the newest version that fits. */
@@ -115,5 +149,22 @@ export class FluxSources {
 
   fetchChart(place: ChartPlace): Promise<Buffer> {
     return this.#parts.context.charts.fetch(place);
+  }
+}
+
+/** The login for the host of an address, as clients of registries keep it. */
+function dockerLogin(config: string, url: string): { username: string; secret: string } | undefined {
+  const host = /^oci:\/\/([^/]+)/.exec(url)?.[1] ?? '';
+  try {
+    const { auths = {} } = JSON.parse(config) as {
+      auths?: Record<string, { auth?: string; username?: string; password?: string }>;
+    };
+    const found = auths[host] ?? auths[`https://${host}`];
+    if (found === undefined) return undefined;
+    if (found.auth === undefined) return { username: found.username ?? '', secret: found.password ?? '' };
+    const [username = '', ...secret] = Buffer.from(found.auth, 'base64').toString().split(':');
+    return { username, secret: secret.join(':') };
+  } catch {
+    throw new SourceNotReady('The Secret with its login holds no configuration of a registry client.');
   }
 }

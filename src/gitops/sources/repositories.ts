@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { compareVersions, parseVersion, satisfies, SourceTree } from '../../render/index.ts';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { compareVersions, parseVersion, satisfies, SourceTree, unpackArchive } from '../../render/index.ts';
 import { isSafeRevision, type Mirrors, MissingRevisionError, type Remote } from '../../scm/index.ts';
 
 export interface RepositoriesOptions {
@@ -79,11 +79,26 @@ export class Repositories {
   }
 
   /** The files of a commit. */
-  async tree(remote: Remote, commit: string): Promise<SourceTree> {
+  tree(remote: Remote, commit: string): Promise<SourceTree> {
     const key = `${createHash('sha256').update(remote.url).digest('hex').slice(0, 16)}-${commit}`;
+    return this.#kept(key, (dir) => this.#options.mirrors.checkout(remote, commit, dir));
+  }
+
+  /** The files of an archive, which are always the same under their digest. */
+  archive(digest: string, fetch: () => Promise<Buffer>): Promise<SourceTree> {
+    return this.#kept(digest.replace(':', '-'), async (dir) => {
+      for (const [path, bytes] of await unpackArchive(await fetch(), digest)) {
+        await mkdir(dirname(join(dir, path)), { recursive: true, mode: 0o700 });
+        await writeFile(join(dir, path), bytes);
+      }
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+    });
+  }
+
+  async #kept(key: string, fill: (dir: string) => Promise<void>): Promise<SourceTree> {
     let known = this.#trees.get(key);
     if (known === undefined) {
-      known = { used: 0, tree: this.#checkout(remote, commit, join(this.#options.dir, key)) };
+      known = { used: 0, tree: this.#layOut(join(this.#options.dir, key), fill) };
       this.#trees.set(key, known);
       known.tree.catch(() => this.#trees.delete(key));
       await this.#dropOld();
@@ -92,10 +107,10 @@ export class Repositories {
     return known.tree;
   }
 
-  async #checkout(remote: Remote, commit: string, dir: string): Promise<SourceTree> {
+  async #layOut(dir: string, fill: (dir: string) => Promise<void>): Promise<SourceTree> {
     const temporary = `${dir}.new`;
     await rm(temporary, { recursive: true, force: true });
-    await this.#options.mirrors.checkout(remote, commit, temporary);
+    await fill(temporary);
     if ((await stat(dir).catch(() => undefined)) !== undefined) await rm(dir, { recursive: true });
     await rename(temporary, dir);
     return new SourceTree(dir);

@@ -1,5 +1,4 @@
-import { gunzipSync } from 'node:zlib';
-import { extract } from 'tar-stream';
+import { unpackArchive } from '../archive.ts';
 import { RenderError, toGo, type Value } from '../go-template/index.ts';
 import { deepCopy } from '../sprig/deep.ts';
 import { readYaml } from '../yaml/read.ts';
@@ -40,7 +39,6 @@ export interface Chart {
   dependencies: Chart[];
 }
 
-const MAX_UNPACKED = 128 * 1024 * 1024;
 const MAX_DEPTH = 20;
 
 /** A chart out of the files of its directory. */
@@ -111,24 +109,13 @@ export function valuesOf(text: string, file: string): Values {
 
 /** The files of a packed chart, which all lie in one directory. */
 export async function unpackChart(archive: Buffer, place: string): Promise<Map<string, Buffer>> {
-  const files = new Map<string, Buffer>();
-  let tar: Buffer;
-  try {
-    tar = gunzipSync(archive, { maxOutputLength: MAX_UNPACKED });
-  } catch (error) {
-    throw new RenderError(`${place} cannot be unpacked: ${(error as Error).message}`, { cause: error });
-  }
-  const reader = extract();
-  reader.end(tar);
-  for await (const entry of reader) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of entry) chunks.push(chunk as Buffer);
-    const path = entry.header.name.split('/').slice(1).join('/');
-    // Anything but a file in its place has no business in a chart.
-    if (entry.header.type !== 'file' || path === '' || path.split('/').includes('..')) continue;
-    files.set(path, Buffer.concat(chunks));
-  }
-  return files;
+  const files = await unpackArchive(archive, place);
+  return new Map(
+    [...files].flatMap(([path, bytes]): [string, Buffer][] => {
+      const own = path.split('/').slice(1).join('/');
+      return own === '' ? [] : [[own, bytes]];
+    }),
+  );
 }
 
 /** A copy that may be changed; what never changes is shared. */
