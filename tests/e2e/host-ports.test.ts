@@ -95,6 +95,31 @@ describe('ports of this machine', { skip: SKIP_KUBECTL || SKIP_SANDBOX }, () => 
     );
     assert.equal(await field('service', 'taken', '{.status.loadBalancer.ingress}'), '');
     taken.close();
+    // Whoever had it has let go of it.
+    await eventually(async () =>
+      assert.equal(await field('service', 'taken', '{.status.loadBalancer.ingress[0].ip}'), '127.0.0.1'),
+    );
+    await dispatch.ok('delete', 'service', 'taken');
+  });
+
+  test('a node port belongs to one service, and lies where node ports do', async () => {
+    const fixed = (name: string, nodePort: number): string =>
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name },
+        spec: { type: 'NodePort', ports: [{ port: 80, nodePort }] },
+      });
+    const tried = (name: string, nodePort: number): Promise<{ stderr: string }> =>
+      dispatch.pipe(fixed(name, nodePort), 'kubectl', 'apply', '-f', '-');
+    await dispatch.apply(fixed('first', 31_500));
+    await dispatch.apply(fixed('first', 31_500));
+    assert.match(
+      (await tried('second', 31_500)).stderr,
+      /nodePort: Invalid value: 31500: provided port is already allocated/,
+    );
+    assert.match((await tried('second', 22)).stderr, /provided port is not in the valid range.*30000-32767/);
+    await dispatch.ok('delete', 'service', 'first');
   });
 
   test('a host port leads to its pod, and slices of others lead nowhere', async () => {

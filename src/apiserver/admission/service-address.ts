@@ -1,6 +1,7 @@
 import { ApiError, isRecord, type KubeObject } from '../../kube/index.ts';
 import { at, listAt, textAt } from '../kinds/index.ts';
-import { type Attributes, invalid, parseEntry } from '../registry/index.ts';
+import { type Attributes, invalid, objectKey, parseEntry } from '../registry/index.ts';
+import type { FieldError } from '../schema/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Plugin } from './chain.ts';
 
@@ -21,7 +22,7 @@ export function serviceAddress(store: Store): Plugin {
       if (operation === 'DELETE' || operation === 'CONNECT' || !isRecord(spec)) return;
       const type = String(spec['type']);
       if (type !== 'ExternalName') assignAddress(attributes, spec, allocator, before);
-      if (type === 'NodePort' || type === 'LoadBalancer') assignNodePorts(spec, allocator);
+      if (type === 'NodePort' || type === 'LoadBalancer') assignNodePorts(attributes, spec, allocator);
     },
   };
 }
@@ -54,8 +55,37 @@ function assignAddress(
   spec['clusterIPs'] = [spec['clusterIP']];
 }
 
-function assignNodePorts(spec: Record<string, unknown>, allocator: Allocator): void {
-  for (const port of listAt(spec, 'ports')) if (isRecord(port)) port['nodePort'] ??= allocator.nextPort();
+function assignNodePorts(
+  { resource, namespace, name, before }: Attributes,
+  spec: Record<string, unknown>,
+  allocator: Allocator,
+): void {
+  const own = new Set(listAt(before, 'spec.ports').map((port) => at(port, 'nodePort')));
+  const errors: FieldError[] = [];
+  for (const [index, port] of listAt(spec, 'ports').entries()) {
+    if (!isRecord(port)) continue;
+    const value = port['nodePort'];
+    if (value === undefined || value === 0) {
+      port['nodePort'] = allocator.nextPort();
+      continue;
+    }
+    const field = `spec.ports[${index}].nodePort`;
+    const isOutside = Number(value) < NODE_PORTS.first || Number(value) > NODE_PORTS.last;
+    if (isOutside)
+      errors.push({
+        kind: 'invalid',
+        field,
+        value,
+        detail: `provided port is not in the valid range. The range of valid ports is ${NODE_PORTS.first}-${NODE_PORTS.last}`,
+      });
+    else if (!own.has(value) && allocator.isTaken(Number(value), `${namespace}/${name}`))
+      errors.push({ kind: 'invalid', field, value, detail: 'provided port is already allocated' });
+  }
+  if (errors.length > 0) throw invalid(resource, name, errors);
+}
+
+function portsOf(service: KubeObject): number[] {
+  return listAt(service, 'spec.ports').map((port) => Number(at(port, 'nodePort') ?? 0));
 }
 
 class Allocator {
@@ -86,12 +116,17 @@ class Allocator {
     throw new ApiError('InternalError', 'All service addresses are taken: delete some services.');
   }
 
-  nextPort(): number {
-    const used = new Set(
-      this.#services().flatMap((service) =>
-        listAt(service, 'spec.ports').map((port) => Number(at(port, 'nodePort') ?? 0)),
-      ),
+  /** Whether a node port belongs to another service. */
+  isTaken(port: number, service: string): boolean {
+    return this.#services().some(
+      (other) =>
+        objectKey(other.metadata.namespace ?? '', other.metadata.name ?? '') !== service &&
+        portsOf(other).includes(port),
     );
+  }
+
+  nextPort(): number {
+    const used = new Set(this.#services().flatMap(portsOf));
     for (let tries = NODE_PORTS.first; tries <= NODE_PORTS.last; tries++) {
       const port = this.#portCursor;
       this.#portCursor = port >= NODE_PORTS.last ? NODE_PORTS.first : port + 1;

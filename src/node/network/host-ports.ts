@@ -71,6 +71,7 @@ interface Open {
 const SERVICE_NAME = 'kubernetes.io/service-name';
 const COALESCE_MS = 20;
 const DIAL_TIMEOUT_MS = 5_000;
+const RETRY_MS = 5_000;
 
 /**
  * Opens the ports of this machine that objects ask for: node ports, those of load balancers, and host ports of
@@ -83,6 +84,7 @@ export class HostPorts {
   readonly #pods: Informer<Pod>;
   readonly #open = new Map<number, Open>();
   #timer: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
 
   /** Before the informers start. */
   constructor(options: HostPortsOptions) {
@@ -105,6 +107,7 @@ export class HostPorts {
     });
     onAbort(signal, () => {
       clearTimeout(this.#timer);
+      clearTimeout(this.#retry);
       for (const port of this.#open.keys()) this.#close(port);
     });
   }
@@ -192,10 +195,18 @@ export class HostPorts {
         const message = `Port ${port} of this machine cannot be opened: ${why}.`;
         this.#options.events.record(wanted.owner, { type: 'Warning', reason: 'PortNotOpened', message });
         resolve(false);
+        // Whoever has it now may let go of it.
+        clearTimeout(this.#retry);
+        this.#retry = setTimeout(() => this.#tryAgain(), RETRY_MS);
       });
     });
     this.#open.set(port, { server, sockets, wanted, listening });
     server.listen(port, this.#options.host);
+  }
+
+  #tryAgain(): void {
+    for (const [port, { server }] of this.#open) if (!server.listening) this.#close(port);
+    this.#update();
   }
 
   #close(port: number): void {
