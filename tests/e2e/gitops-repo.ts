@@ -53,6 +53,12 @@ export class GitopsRepo {
     return this.git('rev-parse', 'HEAD');
   }
 
+  /** The server was started again, and answers on another port. */
+  async follow(): Promise<void> {
+    const { http } = await this.#dispatch.file();
+    this.git('remote', 'set-url', 'origin', `${http}${new URL(this.url).pathname}`);
+  }
+
   pull(): void {
     this.git('pull', '--quiet', '--rebase', 'origin', 'main');
   }
