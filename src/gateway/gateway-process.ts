@@ -33,6 +33,8 @@ export interface GatewayProcessOptions {
 
 const MAIN = fileURLToPath(import.meta.url).replace(/[^/]+(\.[jt]s)$/, 'data-plane/main$1');
 const PROTOCOLS = ['http', 'https'] as const;
+const PORT_TRIES = 5;
+const PORT_WAIT_MS = 100;
 const RESTART_MS = 200;
 const MAX_RESTART_MS = 10_000;
 
@@ -168,7 +170,7 @@ export class GatewayProcess implements AsyncDisposable {
 
   /** Only the child may accept: once it has the socket, ours is closed. */
   async #giveSocket(child: ChildProcess, protocol: Protocol): Promise<void> {
-    const server = await open(this.#options.host, this.#ports[protocol]);
+    const server = await openPatiently(this.#options.host, this.#ports[protocol]);
     this.#ports[protocol] = (server.address() as AddressInfo).port;
     await new Promise<void>((resolve, reject) => {
       const message: ToDataPlane = { type: 'listen', protocol };
@@ -210,6 +212,17 @@ export class GatewayProcess implements AsyncDisposable {
   #send(message: ToDataPlane): void {
     if (this.#child?.connected) this.#child.send(message);
   }
+}
+
+/** The data plane of a server that was killed may hold the port for as long as it takes to notice. */
+async function openPatiently(host: string, port: number): Promise<Server> {
+  for (let tries = 0; ; tries += 1)
+    try {
+      return await open(host, port);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || tries === PORT_TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PORT_WAIT_MS));
+    }
 }
 
 /** Opened here, because the process lives in another network than its clients. */
