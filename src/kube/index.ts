@@ -7,6 +7,7 @@ export * from './events.ts';
 export * from './http-transport.ts';
 export * from './informer.ts';
 export * from './informers.ts';
+export * from './known-hosts.ts';
 export * from './kubeconfig.ts';
 export * from './leader-election.ts';
 export * from './lines.ts';

@@ -40,11 +40,4 @@ export {
 export { answerDelivery, type DeliveryPlace } from './delivery.ts';
 export { ensureHook } from './webhooks.ts';
 export { certificateFor, TLS_CERTIFICATES } from './certificates.ts';
-export {
-  KNOWN_HOSTS_KEY,
-  knownHosts,
-  SSH_KNOWN_HOSTS,
-  sshHost,
-  type SshLogin,
-  sshLoginOf,
-} from './ssh.ts';
+export { sshHost, type SshLogin, sshLoginOf } from './ssh.ts';

@@ -1,5 +1,6 @@
 import {
   isApiError,
+  knownHosts,
   type KubeClient,
   type KubeObject,
   type Secret,
@@ -11,7 +12,7 @@ import {
 import { certificateFor } from './certificates.ts';
 import type { ForgeRepositories } from './forge/repositories.ts';
 import type { Remote } from './mirror.ts';
-import { knownHosts, sshHost, type SshLogin, sshLoginOf } from './ssh.ts';
+import { sshHost, type SshLogin, sshLoginOf } from './ssh.ts';
 import { connectProvider, repositoryOf } from './providers/connect.ts';
 import { type Credentials, PROVIDER_NAMES, type ProviderName, type ScmProvider } from './providers/types.ts';
 

@@ -1,13 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  CONFIG_MAPS,
-  type KubeClient,
-  type KubeObject,
-  type Secret,
-  secretText,
-  unlessGone,
-} from '../kube/index.ts';
+import { type Secret, secretText } from '../kube/index.ts';
 
 /** By which a server lets us in over SSH, and by which we know it. */
 export interface SshLogin {
@@ -17,10 +10,6 @@ export interface SshLogin {
   knownHosts: string;
 }
 
-/** Where keys of servers are kept: one text with a line for each. */
-export const SSH_KNOWN_HOSTS = 'argocd-ssh-known-hosts-cm';
-export const KNOWN_HOSTS_KEY = 'ssh_known_hosts';
-const SHARED_NAMESPACE = 'dispatch-system';
 const SCP_LIKE = /^(?:[\w.-]+@)?([\w.-]+):(?!\/\/)/;
 
 /** The server of an SSH address, as lists of known hosts name it: "host", "[host]:port". Undefined for others. */
@@ -31,18 +20,6 @@ export function sshHost(url: string): string | undefined {
     return port === '' || port === '22' ? hostname : `[${hostname}]:${port}`;
   }
   return url.includes('://') ? undefined : SCP_LIKE.exec(url)?.[1];
-}
-
-/** Keys of servers that are known in a namespace, and everywhere. */
-export async function knownHosts(client: KubeClient, namespace: string): Promise<string> {
-  const texts = [];
-  for (const place of new Set([namespace, SHARED_NAMESPACE])) {
-    const known = await unlessGone(
-      client.get<KubeObject & { data?: Record<string, string> }>(CONFIG_MAPS, place, SSH_KNOWN_HOSTS),
-    );
-    texts.push(known?.data?.[KNOWN_HOSTS_KEY] ?? '');
-  }
-  return texts.join('\n');
 }
 
 /** What a Secret has for SSH, whichever tool's names it uses. */

@@ -50,7 +50,7 @@ describe('autoscalers', { skip: SKIP_KUBECTL || SKIP_SANDBOX }, () => {
 
   test('follow what pods use: up while they work, and down when they rest', async () => {
     // It works while there is a file that says so.
-    const worker = `const fs = require('fs'); setInterval(() => { if (fs.existsSync('/work/now')) for (const end = Date.now() + 40; Date.now() < end; ); }, 100)`;
+    const worker = `const fs = require('fs'); setInterval(() => { if (fs.existsSync('/switch/on')) for (const end = Date.now() + 40; Date.now() < end; ); }, 100)`;
     await dispatch.apply(
       `
 apiVersion: v1
@@ -60,18 +60,18 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
 ---${deployment('busy', worker)}      volumes: [{name: work, persistentVolumeClaim: {claimName: switch}}]
 ---${autoscaler('busy', '{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}')}`.replace(
         'resources: {requests: {cpu: 20m}}',
-        'resources: {requests: {cpu: 20m}}\n        volumeMounts: [{name: work, mountPath: /work}]',
+        'resources: {requests: {cpu: 20m}}\n        volumeMounts: [{name: work, mountPath: /switch}]',
       ),
     );
     await dispatch.ok('rollout', 'status', 'deployment/busy', '--timeout=30s');
-    await dispatch.ok('exec', 'deployment/busy', '--', 'node', '-e', "fs.writeFileSync('/work/now', '')");
+    await dispatch.ok('exec', 'deployment/busy', '--', 'node', '-e', "fs.writeFileSync('/switch/on', '')");
     await eventually(async () => assert.equal(await replicas('busy'), '3'), PATIENCE_MS);
     assert.match(
       await dispatch.ok('get', 'hpa', 'busy'),
       /busy\s+Deployment\/busy\s+cpu: \d+%\/50%\s+1\s+3\s+\d/,
     );
     assert.match(await dispatch.ok('describe', 'hpa', 'busy'), /SuccessfulRescale\s.*New size: [23]/);
-    await dispatch.ok('exec', 'deployment/busy', '--', 'node', '-e', "fs.rmSync('/work/now')");
+    await dispatch.ok('exec', 'deployment/busy', '--', 'node', '-e', "fs.rmSync('/switch/on')");
     await eventually(async () => assert.equal(await replicas('busy'), '1'), PATIENCE_MS);
     await dispatch.ok('delete', 'hpa/busy', 'deployment/busy', '--timeout=30s');
   });

@@ -1,6 +1,6 @@
 import {
-  CONFIG_MAPS,
   controllerReference,
+  knownHosts,
   type KubeClient,
   type KubeObject,
   type Secret,
@@ -19,8 +19,6 @@ interface Account extends KubeObject {
   imagePullSecrets?: { name: string }[];
 }
 
-const KNOWN_HOSTS = 'argocd-ssh-known-hosts-cm';
-const SHARED_NAMESPACE = 'dispatch-system';
 const SCM_URLS: Record<string, string> = {
   github: 'https://github.com',
   gitlab: 'https://gitlab.com',
@@ -128,16 +126,6 @@ function sshFiles(keys: readonly SshKey[], known: string): Record<string, string
     'ssh-known-hosts': `${[...keys.map((item) => item.knownHosts), known].join('\n')}\n`,
     ...Object.fromEntries(keys.map(({ key }, at) => [`ssh-key-${at}`, `${key.trimEnd()}\n`])),
   };
-}
-
-/** Servers that somebody has vouched for, in the namespace and everywhere. */
-async function knownHosts(client: KubeClient, namespace: string): Promise<string> {
-  const texts = await Promise.all(
-    [namespace, SHARED_NAMESPACE].map((place) =>
-      unlessGone(client.get<KubeObject & { data?: Record<string, string> }>(CONFIG_MAPS, place, KNOWN_HOSTS)),
-    ),
-  );
-  return texts.map((item) => item?.data?.['ssh_known_hosts'] ?? '').join('\n');
 }
 
 interface GitLogin {

@@ -1,7 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { CONFIG_MAPS, type KubeObject, unlessGone } from '../../../kube/index.ts';
-import { KNOWN_HOSTS_KEY, SSH_KNOWN_HOSTS, TLS_CERTIFICATES } from '../../../scm/index.ts';
+import {
+  CONFIG_MAPS,
+  KNOWN_HOSTS_KEY,
+  type KubeObject,
+  SSH_KNOWN_HOSTS,
+  unlessGone,
+} from '../../../kube/index.ts';
+import { TLS_CERTIFICATES } from '../../../scm/index.ts';
 import { UserError } from '../../../server/index.ts';
 import { type Environment, globalFlags } from '../../environment.ts';
 import { examples } from '../../help.ts';
