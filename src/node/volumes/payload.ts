@@ -2,8 +2,8 @@ import {
   chmod,
   lstat,
   mkdir,
-  readdir,
   readFile,
+  readdir,
   readlink,
   rename,
   rm,
@@ -20,6 +20,7 @@ export interface PayloadFile {
 }
 
 const CURRENT = '..data';
+const NEXT = '..data_tmp';
 
 /**
  * Writes files so that a reader sees all of the old or all of the new: they lie in a directory of their own, and
@@ -28,7 +29,11 @@ const CURRENT = '..data';
 export async function writePayload(dir: string, files: readonly PayloadFile[]): Promise<boolean> {
   await mkdir(dir, { recursive: true });
   await chmod(dir, 0o755);
-  if (await isSame(dir, files)) return false;
+  if (await isSame(dir, files)) {
+    // Whoever wrote them may have been killed before the last step.
+    await linkTopLevel(dir, files);
+    return false;
+  }
   const name = `..${randomBytes(8).toString('hex')}`;
   const staged = join(dir, name);
   await mkdir(staged);
@@ -40,8 +45,10 @@ export async function writePayload(dir: string, files: readonly PayloadFile[]): 
     await chmod(target, mode);
   }
   const before = await readlink(join(dir, CURRENT)).catch(() => undefined);
-  await symlink(name, join(dir, `${CURRENT}_tmp`));
-  await rename(join(dir, `${CURRENT}_tmp`), join(dir, CURRENT));
+  // One that was killed in between has left it.
+  await rm(join(dir, NEXT), { force: true });
+  await symlink(name, join(dir, NEXT));
+  await rename(join(dir, NEXT), join(dir, CURRENT));
   await linkTopLevel(dir, files);
   if (before !== undefined) await rm(join(dir, before), { recursive: true, force: true });
   return true;
