@@ -120,8 +120,15 @@ export class NodeAgent {
       },
       deleted: (pod) => void this.#deleted(pod),
     });
+    // Pods may be known before the node beside this one that they are bound to.
+    const nodes = informers.for(NODES);
+    nodes.addHandler({
+      added: ({ metadata }) => {
+        for (const pod of pods.list()) if (pod.spec.nodeName === metadata.name) this.#seen(pod);
+      },
+    });
     this.#followObjects(informers);
-    void pods.synced.then(() => this.#removeUnknown(signal));
+    void Promise.all([pods.synced, nodes.synced]).then(() => this.#removeUnknown(signal));
     onAbort(signal, () => {
       for (const worker of this.#workers.values()) worker.abandon();
     });

@@ -25,6 +25,21 @@ test(
   },
 );
 
+test('pods of a node that was added are found again as well', { skip: SKIP_SANDBOX }, async () => {
+  await using dispatch = await Dispatch.make();
+  await dispatch.up();
+  assert.equal((await dispatch.run('node', 'add', 'gpu-1', '--cpu', '4')).code, 0);
+  await dispatch.apply(pods(2, 'gpu-1'));
+  await eventually(async () => assert.equal(await running(dispatch), 2));
+  const before = await starts(dispatch);
+  await dispatch.kill('SIGKILL');
+  await dispatch.up();
+  assert.match(await dispatch.ok('exec', 'sleeper-0', '--', 'sh', '-c', 'echo alive'), /alive/);
+  assert.deepEqual(await starts(dispatch), before);
+  await dispatch.ok('delete', 'pod', 'sleeper-1', '--timeout=20s');
+  assert.equal(await processesNamed(MARK), 1);
+});
+
 test('what ended while nobody looked is told as it was', { skip: SKIP_SANDBOX }, async () => {
   await using dispatch = await Dispatch.make();
   await dispatch.up();
@@ -112,12 +127,13 @@ test(
 
 const MARK = 'adoption-test-marker';
 
-function pods(count = MANY): string {
+function pods(count = MANY, nodeName?: string): string {
   const items = Array.from({ length: count }, (_, at) => ({
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: `sleeper-${at}` },
     spec: {
+      ...(nodeName !== undefined && { nodeName }),
       terminationGracePeriodSeconds: 0,
       containers: [
         { name: 'c', image: 'dispatch.local/shell', command: ['sh', '-c', `sleep 1000; : ${MARK}`] },

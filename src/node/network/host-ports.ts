@@ -9,6 +9,7 @@ import {
   type KubeClient,
   type KubeObject,
   type Logger,
+  NODES,
   onAbort,
   type Pod,
   PODS,
@@ -69,6 +70,7 @@ interface Open {
 }
 
 const SERVICE_NAME = 'kubernetes.io/service-name';
+const BY_SERVICE = 'service';
 const COALESCE_MS = 20;
 const DIAL_TIMEOUT_MS = 5_000;
 const RETRY_MS = 5_000;
@@ -91,7 +93,9 @@ export class HostPorts {
     this.#options = options;
     const { informers } = options;
     this.#services = informers.for<Service>(SERVICES);
-    this.#slices = informers.for<Slice>(ENDPOINT_SLICES);
+    this.#slices = informers
+      .for<Slice>(ENDPOINT_SLICES)
+      .addIndex(BY_SERVICE, ({ metadata }) => [`${metadata.namespace}/${metadata.labels?.[SERVICE_NAME]}`]);
     this.#pods = informers.for<Pod>(PODS);
   }
 
@@ -100,6 +104,8 @@ export class HostPorts {
       this.#timer ??= setTimeout(() => this.#update(), COALESCE_MS);
     };
     this.#services.addHandler({ added: changed, updated: changed, deleted: changed });
+    // Pods may be known before the node beside this one that they are bound to.
+    this.#options.informers.for(NODES).addHandler({ added: changed });
     this.#pods.addHandler({
       added: (pod) => hostPortsOf(pod).length > 0 && changed(),
       updated: (pod) => hostPortsOf(pod).length > 0 && changed(),
@@ -154,23 +160,18 @@ export class HostPorts {
 
   #placesOf({ metadata }: Service, portName: string): Place[] {
     const { namespace = '', name } = metadata;
-    return this.#slices
-      .list()
-      .filter(
-        (slice) => slice.metadata.namespace === namespace && slice.metadata.labels?.[SERVICE_NAME] === name,
-      )
-      .flatMap((slice) => {
-        const port = slice.ports?.find((item) => (item.name ?? '') === portName)?.port;
-        if (port === undefined) return [];
-        return (slice.endpoints ?? [])
-          .filter(({ conditions, targetRef }) => conditions?.ready !== false && targetRef?.kind === 'Pod')
-          .flatMap(({ addresses, targetRef }) =>
-            this.#placesOfPod(namespace, targetRef?.name ?? '', port).filter(({ address }) =>
-              // Whoever writes slices names a pod and an address: they have to belong together.
-              addresses.includes(address),
-            ),
-          );
-      });
+    return this.#slices.byIndex(BY_SERVICE, `${namespace}/${name}`).flatMap((slice) => {
+      const port = slice.ports?.find((item) => (item.name ?? '') === portName)?.port;
+      if (port === undefined) return [];
+      return (slice.endpoints ?? [])
+        .filter(({ conditions, targetRef }) => conditions?.ready !== false && targetRef?.kind === 'Pod')
+        .flatMap(({ addresses, targetRef }) =>
+          this.#placesOfPod(namespace, targetRef?.name ?? '', port).filter(({ address }) =>
+            // Whoever writes slices names a pod and an address: they have to belong together.
+            addresses.includes(address),
+          ),
+        );
+    });
   }
 
   #placesOfPod(namespace: string, name: string, port: number): Place[] {
