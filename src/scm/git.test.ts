@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -29,6 +29,21 @@ test('nothing that git would take for an option or a path gets through', async (
       /transport 'ext' not allowed/,
     );
     await assert.rejects(mirrors.fileAt(remote, '-x', 'f'), /is no commit/);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test('keys that were left behind by somebody who was killed are taken away', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'dispatch-git-'));
+  try {
+    const left = join(dir, 'ssh', 'ssh-a1b2c3');
+    await mkdir(left, { recursive: true });
+    await writeFile(join(left, 'key'), 'private');
+    await mkdir(join(dir, 'kept.git'));
+    await new Mirrors(dir, new Git(process.env['PATH'] ?? '')).tidy();
+    await assert.rejects(access(join(dir, 'ssh')), /ENOENT/);
+    await access(join(dir, 'kept.git'));
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

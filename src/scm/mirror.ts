@@ -49,6 +49,11 @@ export class Mirrors {
     this.#git = git;
   }
 
+  /** Takes away what somebody who was killed has left: keys among it. Only before anybody works here. */
+  async tidy(): Promise<void> {
+    await rm(this.#sshDir, { recursive: true, force: true });
+  }
+
   /** A file as it was at a commit. Undefined where there is none. */
   async fileAt(remote: Remote, commit: string, path: string): Promise<string | undefined> {
     const dir = await this.#withCommit(remote, commit);
@@ -214,12 +219,16 @@ export class Mirrors {
     await this.#ask(remote, ['--git-dir', dir, 'push', '--quiet', '--', remote.url, refs]);
   }
 
+  get #sshDir(): string {
+    return join(this.#root, 'ssh');
+  }
+
   /** Runs git where it speaks to the remote. */
   async #ask(remote: Remote, args: readonly string[]): Promise<string> {
     const host = sshHost(remote.url);
     if (host === undefined) return this.#git.run(args, { env: await this.#environment(remote) });
     try {
-      return await withSsh(join(this.#root, 'ssh'), remote.ssh, (env) => this.#git.run(args, { env }));
+      return await withSsh(this.#sshDir, remote.ssh, (env) => this.#git.run(args, { env }));
     } catch (error) {
       if (!(error instanceof GitError) || !error.message.includes('Host key verification failed'))
         throw error;

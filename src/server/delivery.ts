@@ -99,6 +99,7 @@ export class Delivery implements AsyncDisposable {
   readonly services: readonly ServicePart[];
   readonly #options: DeliveryOptions;
   readonly #spool: PushSpool;
+  readonly #mirrors: Mirrors;
   readonly #engine: PipelineEngine;
   readonly #renderer = new DispatchfileRenderer();
   readonly #controllers: readonly { run: (signal: AbortSignal) => Promise<void> }[];
@@ -116,6 +117,7 @@ export class Delivery implements AsyncDisposable {
     this.artifacts = new ArtifactStore(join(dirs.root, 'artifacts'), client, outward);
     const shared = { client, informers, log, now, events };
     const mirrors = new Mirrors(join(dirs.root, 'mirrors'), git);
+    this.#mirrors = mirrors;
     this.#engine = new PipelineEngine(
       { ...shared, files: new VolumeReader(dirs.pods), logsDir: join(dirs.logs, 'runs') },
       {
@@ -238,7 +240,8 @@ export class Delivery implements AsyncDisposable {
   };
 
   /** Before the informers start. */
-  start(signal: AbortSignal): void {
+  async start(signal: AbortSignal): Promise<void> {
+    await this.#mirrors.tidy();
     this.#engine.start(signal);
   }
 

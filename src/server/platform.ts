@@ -137,7 +137,7 @@ export class Platform implements AsyncDisposable {
     opened.defer(() => stopping.abort());
     const controllers = controllersOf(base, front, node, serving);
     serving.usage.start(signal);
-    front.delivery.start(signal);
+    await front.delivery.start(signal);
     await installStorageClass(base.client);
     await installRoles(base.client);
     await installWebService(base.client, { hostIp: base.hostIp, port: front.webPort });
