@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Dispatch } from './dispatch.ts';
 import { SKIP_KUBECTL } from './kubectl.ts';
 import { eventually, SKIP_SANDBOX } from './pods.ts';
@@ -35,15 +35,7 @@ spec:
 `;
 
 describe('autoscalers', { skip: SKIP_KUBECTL || SKIP_SANDBOX }, () => {
-  let dispatch: Dispatch;
-  before(async () => {
-    dispatch = await Dispatch.make();
-    await dispatch.up('--no-demo');
-  });
-  after(async () => {
-    await dispatch.kill('SIGTERM');
-    await dispatch[Symbol.asyncDispose]();
-  });
+  const dispatch = Dispatch.ofSuite();
 
   const replicas = (name: string): Promise<string> =>
     dispatch.ok('get', 'deployment', name, '-o', 'jsonpath={.spec.replicas}');

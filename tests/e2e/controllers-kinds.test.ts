@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Dispatch } from './dispatch.ts';
 import { eventually, SKIP_SANDBOX } from './pods.ts';
 
@@ -10,15 +10,7 @@ function container(script: string, more: object = {}): object {
 }
 
 describe('every kind of workload', { skip: SKIP_SANDBOX }, () => {
-  let dispatch: Dispatch;
-  before(async () => {
-    dispatch = await Dispatch.make();
-    await dispatch.up();
-  });
-  after(async () => {
-    await dispatch.kill('SIGTERM');
-    await dispatch[Symbol.asyncDispose]();
-  });
+  const dispatch = Dispatch.ofSuite();
   const apply = (...items: object[]): Promise<void> =>
     dispatch.apply(JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
   const get = (kind: string, name: string, path: string): Promise<string> =>

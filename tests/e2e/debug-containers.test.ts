@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Dispatch } from './dispatch.ts';
 import { SKIP_KUBECTL } from './kubectl.ts';
 import { eventually, SKIP_SANDBOX } from './pods.ts';
@@ -10,15 +10,7 @@ const container = (name: string, script: string): string =>
 const WAIT = 'trap "exit 0" TERM; while :; do sleep 60 & wait $!; done';
 
 describe('processes that are looked at from beside', { skip: SKIP_KUBECTL || SKIP_SANDBOX }, () => {
-  let dispatch: Dispatch;
-  before(async () => {
-    dispatch = await Dispatch.make();
-    await dispatch.up('--no-demo');
-  });
-  after(async () => {
-    await dispatch.kill('SIGTERM');
-    await dispatch[Symbol.asyncDispose]();
-  });
+  const dispatch = Dispatch.ofSuite();
 
   const logsOf = (pod: string, name: string): Promise<string> => dispatch.ok('logs', pod, '-c', name);
   const running = (pod: string): Promise<string> =>

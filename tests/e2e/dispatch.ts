@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { HttpTransport, KubeClient, loadKubeconfig } from '../../src/kube/index.ts';
 
@@ -36,6 +38,17 @@ export class Dispatch implements AsyncDisposable {
 
   static async make(): Promise<Dispatch> {
     return new Dispatch(await mkdtemp(join(tmpdir(), 'dispatch-e2e-')));
+  }
+
+  /** One for all tests of a suite: it runs from before the first until after the last. */
+  static ofSuite(...flags: string[]): Dispatch {
+    const dispatch = new Dispatch(mkdtempSync(join(tmpdir(), 'dispatch-e2e-')));
+    before(() => dispatch.up(...flags));
+    after(async () => {
+      await dispatch.kill('SIGTERM');
+      await dispatch[Symbol.asyncDispose]();
+    });
+    return dispatch;
   }
 
   get #env(): NodeJS.ProcessEnv {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Dispatch } from './dispatch.ts';
 import { SKIP_KUBECTL } from './kubectl.ts';
 import { eventually, SKIP_SANDBOX } from './pods.ts';
@@ -36,15 +36,7 @@ async function freePort(): Promise<number> {
 }
 
 describe('ports of this machine', { skip: SKIP_KUBECTL || SKIP_SANDBOX }, () => {
-  let dispatch: Dispatch;
-  before(async () => {
-    dispatch = await Dispatch.make();
-    await dispatch.up('--no-demo');
-  });
-  after(async () => {
-    await dispatch.kill('SIGTERM');
-    await dispatch[Symbol.asyncDispose]();
-  });
+  const dispatch = Dispatch.ofSuite();
 
   const said = async (port: number | string): Promise<string> =>
     (await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } })).text();

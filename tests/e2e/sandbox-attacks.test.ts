@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Dispatch } from './dispatch.ts';
 import { eventually, SKIP_SANDBOX } from './pods.ts';
 
@@ -33,15 +33,7 @@ async function attack(dispatch: Dispatch, name: string, script: string, spec = '
 }
 
 describe('what a container tries in vain', { skip: SKIP_SANDBOX }, () => {
-  let dispatch: Dispatch;
-  before(async () => {
-    dispatch = await Dispatch.make();
-    await dispatch.up();
-  });
-  after(async () => {
-    await dispatch.kill('SIGTERM');
-    await dispatch[Symbol.asyncDispose]();
-  });
+  const dispatch = Dispatch.ofSuite();
 
   test('to read files and variables of the host', async () => {
     const said = await attack(
