@@ -8,6 +8,8 @@ export type { ValueSources } from './helm/values.ts';
 export type { KustomizeOptions } from './kustomize.ts';
 export { checkManifests, type DesiredObject, type Manifest } from './manifest.ts';
 export { type HelmSource, Renderer, type RenderOptions, type RenderTools } from './render.ts';
+export { decryptFile } from './sops/decrypt.ts';
+export type { SopsKeys } from './sops/keys.ts';
 export { normal, SourceTree } from './source-tree.ts';
 export { satisfies, parseVersion, compareVersions } from './sprig/semver.ts';
 export { fillTemplate } from './substitute.ts';

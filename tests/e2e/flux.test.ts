@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Dispatch } from './dispatch.ts';
@@ -180,6 +181,40 @@ spec: {interval: 1s, sourceRef: {kind: OCIRepository, name: packed}, path: ./dep
       );
     },
   );
+
+  test('what is encrypted in Git is decrypted with the keys of a Secret, and stays nowhere else', async () => {
+    const fixture = (name: string): string =>
+      readFileSync(new URL(`../../src/render/sops/fixtures/${name}`, import.meta.url), 'utf8');
+    repo.push({
+      'sealed/database.yaml': fixture('database.yaml'),
+      'sealed/values.env': fixture('values.env'),
+      'sealed/kustomization.yaml':
+        'resources: [database.yaml]\nsecretGenerator: [{name: user, envs: [values.env], options: {disableNameSuffixHash: true}}]\n',
+    });
+    await kustomization(
+      'sealed',
+      '  path: ./sealed\n  decryption: {provider: sops, secretRef: {name: keys}}',
+    );
+    const says = (text: RegExp): Promise<void> =>
+      eventually(async () => assert.match(await ready('ks', 'sealed'), text));
+    await says(/^False There is no Secret keys with keys to decrypt with/);
+    await dispatch.ok('create', 'secret', 'generic', 'keys', '--from-literal=x.agekey=AGE-SECRET-KEY-1NO');
+    await says(/^False a key of age cannot be read/);
+    const patch = { data: { 'x.agekey': Buffer.from(fixture('age.agekey')).toString('base64') } };
+    await dispatch.ok('patch', 'secret', 'keys', '--type=merge', '-p', JSON.stringify(patch));
+    await says(/^True Applied revision/);
+    const field = async (name: string, key: string): Promise<string> => {
+      const text = await dispatch.ok('get', 'secret', name, '-o', `jsonpath={.data.${key}}`);
+      return Buffer.from(text, 'base64').toString();
+    };
+    assert.equal(await field('database', 'password'), 's3cret');
+    assert.equal(await field('user', 'PASSWORD'), 'a=b c');
+    const left = readdirSync(join(dispatch.dataDir, 'checkouts'));
+    assert.deepEqual(
+      left.filter((name) => name.startsWith('decrypted-')),
+      [],
+    );
+  });
 
   test('a HelmRelease of a chart in Git is kept with its values', async () => {
     repo.push({

@@ -6,7 +6,14 @@ import {
   secretText,
   unlessGone,
 } from '../../kube/index.ts';
-import { type Manifest, readYaml, type RenderOptions, RenderError } from '../../render/index.ts';
+import {
+  type Manifest,
+  readYaml,
+  RenderError,
+  type RenderOptions,
+  type SopsKeys,
+  type SourceTree,
+} from '../../render/index.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { GitopsContext } from '../context.ts';
 import type { Kept, SourceReference } from './resources.ts';
@@ -32,21 +39,24 @@ export async function kustomizationManifests(
   cluster: Cluster,
 ): Promise<KeptManifests> {
   const { spec, metadata } = kept;
-  if (spec.decryption !== undefined)
-    throw new SourceNotReady(
-      'Decryption is not supported here: leave spec.decryption out, and keep secrets elsewhere.',
-    );
   const source = sources.find(spec.sourceRef!, metadata.namespace ?? '');
   const files = await sources.files(source);
   const values = await substitutions(context, kept);
+  const decryption = await decryptionOf(context, kept);
   const capabilities = await cluster.capabilities();
   const render = async (): Promise<Manifest[]> => {
-    const manifests = await context.renderer.render(await files.tree(), {
-      path: spec.path ?? '.',
-      ...optionsOf(spec),
-      capabilities,
-      helm: { release: { name: metadata.name ?? '', namespace: '' } },
-    });
+    const renderTree = (tree: SourceTree): Promise<Manifest[]> =>
+      context.renderer.render(tree, {
+        path: spec.path ?? '.',
+        ...optionsOf(spec),
+        capabilities,
+        helm: { release: { name: metadata.name ?? '', namespace: '' } },
+      });
+    const tree = await files.tree();
+    const manifests =
+      decryption === undefined
+        ? await renderTree(tree)
+        : await sources.decrypted(tree, decryption.keys, renderTree);
     const filled =
       spec.postBuild === undefined ? manifests : manifests.map((item) => substitute(item, values));
     return filled.map((item) => ({
@@ -54,7 +64,29 @@ export async function kustomizationManifests(
       object: withTarget(withMetadata(item.object, spec.commonMetadata), spec.targetNamespace),
     }));
   };
-  return { revision: files.revision, key: JSON.stringify([files.id, spec, [...values]]), render };
+  const key = JSON.stringify([files.id, spec, [...values], decryption?.version]);
+  return { revision: files.revision, key, render };
+}
+
+/** The private keys that a Kustomization may use for what is encrypted in its files. */
+async function decryptionOf(
+  { client }: GitopsContext,
+  { spec, metadata }: Kept,
+): Promise<{ keys: SopsKeys; version: string } | undefined> {
+  if (spec.decryption === undefined) return undefined;
+  const { provider = 'sops', secretRef } = spec.decryption;
+  if (provider !== 'sops')
+    throw new SourceNotReady(`${provider} is no way to decrypt that is known here: use sops.`);
+  if (secretRef === undefined) return { keys: { age: [], pgp: [] }, version: '' };
+  const secret = await unlessGone(client.get<Secret>(SECRETS, metadata.namespace ?? '', secretRef.name));
+  if (secret === undefined)
+    throw new SourceNotReady(`There is no Secret ${secretRef.name} with keys to decrypt with.`);
+  const names = Object.keys(secret.data ?? {});
+  const texts = (suffix: string): string[] =>
+    names.filter((name) => name.endsWith(suffix)).map((name) => secretText(secret, name));
+  const age = texts('.agekey').flatMap((text) => text.match(/^AGE-SECRET-KEY-\S+/gm) ?? []);
+  const { uid, resourceVersion } = secret.metadata;
+  return { keys: { age, pgp: texts('.asc') }, version: `${uid}/${resourceVersion}` };
 }
 
 /** Without a kustomization of its own a directory counts with everything below it. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   conditionOf,
+  CONFIG_MAPS,
   Controller,
   DONE,
   hasFinalizer,
@@ -49,6 +50,7 @@ const INTERVAL_MS = 600_000;
 const RETRY_MS = 10_000;
 const WAIT_MS = 1_000;
 const BY_SOURCE = 'source';
+const BY_VALUES = 'values';
 
 interface Report {
   status: 'True' | 'False' | 'Unknown';
@@ -80,10 +82,15 @@ export class KeptController {
     this.#resource = resource;
     this.#clusters = clusters;
     this.#parts = parts;
-    this.#objects = context.informers.for<Kept>(resource).addIndex(BY_SOURCE, ({ metadata, spec }) => {
-      const reference = spec.sourceRef ?? spec.chart?.spec.sourceRef ?? spec.chartRef;
-      return reference === undefined ? [] : [`${reference.kind}/${metadata.namespace}/${reference.name}`];
-    });
+    this.#objects = context.informers
+      .for<Kept>(resource)
+      .addIndex(BY_SOURCE, ({ metadata, spec }) => {
+        const reference = spec.sourceRef ?? spec.chart?.spec.sourceRef ?? spec.chartRef;
+        return reference === undefined ? [] : [`${reference.kind}/${metadata.namespace}/${reference.name}`];
+      })
+      .addIndex(BY_VALUES, (kept) =>
+        valuesNamedBy(kept).map(({ kind, name }) => `${kind}/${kept.metadata.namespace}/${name}`),
+      );
     this.#projects = context.informers.for<AppProject>(APP_PROJECTS);
     this.#controller = new Controller({
       name: resource.plural,
@@ -96,6 +103,10 @@ export class KeptController {
         this.#objects
           .byIndex(BY_SOURCE, `GitRepository/${metadata.namespace}/${metadata.name}`)
           .map(requestOf),
+      );
+    for (const [kind, values] of [['Secret', SECRETS] as const, ['ConfigMap', CONFIG_MAPS] as const])
+      this.#controller.watches(context.informers.for(values), ({ metadata }) =>
+        this.#objects.byIndex(BY_VALUES, `${kind}/${metadata.namespace}/${metadata.name}`).map(requestOf),
       );
   }
 
@@ -421,6 +432,18 @@ async function watchKind(cluster: Cluster, id: string, version: string): Promise
   const [, , group = '', kind = ''] = id.split('_');
   const resource = await cluster.resourceOf({ group, version, kind });
   if (resource !== undefined) await cluster.live(resource);
+}
+
+/** Secrets and ConfigMaps whose values go into it. */
+function valuesNamedBy({ spec }: Kept): { kind: string; name: string }[] {
+  const secrets = [spec.decryption?.secretRef, spec.kubeConfig?.secretRef].filter(
+    (item) => item !== undefined,
+  );
+  return [
+    ...secrets.map(({ name }) => ({ kind: 'Secret', name })),
+    ...(spec.valuesFrom ?? []),
+    ...(spec.postBuild?.substituteFrom ?? []),
+  ];
 }
 
 /** The rules of projects are made for applications: this is one, as far as they look. */

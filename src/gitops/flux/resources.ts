@@ -75,7 +75,7 @@ export interface Kept extends KubeObject {
       substitute?: Record<string, string>;
       substituteFrom?: { kind: 'ConfigMap' | 'Secret'; name: string; optional?: boolean }[];
     };
-    decryption?: object;
+    decryption?: { provider?: string; secretRef?: { name: string } };
     // Of a HelmRelease.
     chart?: { spec: { chart: string; version?: string; sourceRef: SourceReference; valuesFiles?: string[] } };
     chartRef?: SourceReference;

@@ -1,5 +1,5 @@
 import { type Secret, SECRETS, secretText, unlessGone } from '../../kube/index.ts';
-import { RenderError, type SourceTree } from '../../render/index.ts';
+import { RenderError, type SopsKeys, type SourceTree } from '../../render/index.ts';
 import { type Remote, sshLoginOf } from '../../scm/index.ts';
 import type { Artifact, ChartPlace, GitopsContext } from '../context.ts';
 import type { RepositoryCredentials } from '../sources/credentials.ts';
@@ -123,6 +123,11 @@ export class FluxSources {
     const { artifact, revision } = await this.#artifact(source);
     const tree = (): Promise<SourceTree> => repositories.archive(artifact.digest, artifact.fetch);
     return { id: artifact.digest, revision, tree };
+  }
+
+  /** Lends files in which nothing is encrypted any more. */
+  decrypted<T>(tree: SourceTree, keys: SopsKeys, use: (tree: SourceTree) => Promise<T>): Promise<T> {
+    return this.#parts.repositories.decrypted(tree, keys, use);
   }
 
   /** A chart of a repository of charts, at the newest version that fits. */

@@ -1,7 +1,15 @@
-import { createHash } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { compareVersions, parseVersion, satisfies, SourceTree, unpackArchive } from '../../render/index.ts';
+import { createHash, randomUUID } from 'node:crypto';
+import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import {
+  compareVersions,
+  decryptFile,
+  parseVersion,
+  satisfies,
+  type SopsKeys,
+  SourceTree,
+  unpackArchive,
+} from '../../render/index.ts';
 import { isSafeRevision, type Mirrors, MissingRevisionError, type Remote } from '../../scm/index.ts';
 
 export interface RepositoriesOptions {
@@ -14,6 +22,7 @@ export interface RepositoriesOptions {
 export const POLL_MS = 180_000;
 const RETRY_MS = 10_000;
 const KEPT = 64;
+const MAX_ENCRYPTED = 8 * 1024 * 1024;
 const COMMIT = /^[0-9a-f]{40}$/;
 
 interface Asked {
@@ -93,6 +102,25 @@ export class Repositories {
       }
       await mkdir(dir, { recursive: true, mode: 0o700 });
     });
+  }
+
+  /** Lends files in which nothing is encrypted any more: they are there only for as long as it takes. */
+  async decrypted<T>(tree: SourceTree, keys: SopsKeys, use: (tree: SourceTree) => Promise<T>): Promise<T> {
+    const dir = join(this.#options.dir, `decrypted-${randomUUID()}`);
+    try {
+      await cp(tree.root, dir, { recursive: true, verbatimSymlinks: true });
+      // What links lead to is decrypted where it lies.
+      for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
+        const place = join(entry.parentPath, entry.name);
+        if (!entry.isFile() || (await stat(place)).size > MAX_ENCRYPTED) continue;
+        const bytes = await readFile(place);
+        const plain = await decryptFile(relative(dir, place), bytes, keys);
+        if (plain !== bytes) await writeFile(place, plain);
+      }
+      return await use(new SourceTree(dir));
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
   }
 
   async #kept(key: string, fill: (dir: string) => Promise<void>): Promise<SourceTree> {
