@@ -99,7 +99,9 @@ export interface Operation {
 }
 
 export type OperationPhase = 'Running' | 'Terminating' | 'Succeeded' | 'Failed' | 'Error';
-export type SyncPhase = 'PreSync' | 'Sync' | 'PostSync' | 'SyncFail';
+export type SyncPhase = 'PreSync' | 'Sync' | 'PostSync' | 'SyncFail' | DeletionPhase;
+/** Around the end of an application itself. */
+export type DeletionPhase = 'PreDelete' | 'PostDelete';
 export type HealthCode = 'Healthy' | 'Suspended' | 'Progressing' | 'Missing' | 'Degraded' | 'Unknown';
 export type SyncCode = 'Synced' | 'OutOfSync' | 'Unknown';
 
@@ -232,6 +234,8 @@ export const NOTES = {
   options: 'argocd.argoproj.io/sync-options',
   compare: 'argocd.argoproj.io/compare-options',
   refresh: 'argocd.argoproj.io/refresh',
+  /** When somebody has said that what waits for a word may go. */
+  approved: 'argocd.argoproj.io/deletion-approved',
   helmHook: 'helm.sh/hook',
   helmHookWeight: 'helm.sh/hook-weight',
   helmHookDeletePolicy: 'helm.sh/hook-delete-policy',
@@ -248,6 +252,11 @@ export const NOTES = {
 } as const;
 
 export const FINALIZER = 'resources-finalizer.argocd.argoproj.io';
+/** Keep an application until the hooks of its deletion have ended. */
+export const DELETION_FINALIZERS: Readonly<Record<DeletionPhase, string>> = {
+  PreDelete: 'pre-delete-finalizer.argocd.argoproj.io',
+  PostDelete: 'post-delete-finalizer.argocd.argoproj.io',
+};
 export const FIELD_MANAGER = 'dispatch-gitops';
 /** The server address by which the cluster that this runs on is meant. */
 export const IN_CLUSTER = 'https://kubernetes.default.svc';

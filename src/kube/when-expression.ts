@@ -1,4 +1,4 @@
-import { evaluate } from '@marcbachmann/cel-js';
+import { compileCel } from './cel.ts';
 
 /** A condition of a pipeline's task or of a step: a value among others, or an expression. */
 export interface WhenExpression {
@@ -21,7 +21,7 @@ export class BadExpressionError extends Error {
 
 function evaluateCel(cel: string): boolean {
   try {
-    return evaluate(cel) === true;
+    return compileCel(cel, []).run({}) === true;
   } catch (error) {
     throw new BadExpressionError(
       `the CEL expression ${JSON.stringify(cel)} cannot be evaluated: ${(error as Error).message}`,

@@ -278,7 +278,7 @@ describe('applications on a second cluster', () => {
     await untilApplication(here, 'budget', (app) =>
       assert.match(
         conditions(app),
-        /ConfirmationRequired: 8 of 9 objects would be taken away \(ConfigMap\/c1, .*ConfigMap\/kept\)/,
+        /ConfirmationRequired: 8 of 9 objects would be taken away or made anew \(ConfigMap\/c1, .*ConfigMap\/kept\)/,
       ),
     );
     assert.equal(await valueIn('c5', 'budget'), '1');
@@ -412,20 +412,22 @@ describe('applications on a second cluster', () => {
       'chart/Chart.yaml': 'apiVersion: v2\nname: c\nversion: 0.1.0\n',
       'chart/values.yaml': 'value: default\nother: x\n',
       'chart/templates/a.yaml':
-        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "{{ .Release.Name }}-chart"}\ndata: {value: "{{ .Values.value }} {{ .Values.other }} {{ .Release.Namespace }}"}\n',
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "{{ .Release.Name }}-chart"}\ndata: {value: "{{ .Values.value }} {{ .Values.other }} {{ .Release.Namespace }} {{ .Values.own }} {{ .Values.deep.afar }}"}\n',
       'values/prod.yaml': 'value: from values\n',
+      'chart/files/own.txt': 'own, file',
+      'values/text.txt': 'from afar',
       'kust/kustomization.yaml': 'resources: [a.yaml]\nnamePrefix: k-\n',
       'kust/a.yaml': configMap('a', 'kustomized'),
     });
     const destination = `  destination: {name: there, namespace: kinds}\n  ${AUTO}`;
     await repo.application(
       'kinds',
-      `  sources:\n  - {repoURL: "${repo.url}", path: chart, helm: {valueFiles: [$vals/values/prod.yaml], parameters: [{name: other, value: "a,b"}]}}\n  - {repoURL: "${repo.url}", ref: vals}\n  - {repoURL: "${repo.url}", path: kust}\n${destination}`,
+      `  sources:\n  - {repoURL: "${repo.url}", path: chart, helm: {valueFiles: [$vals/values/prod.yaml], parameters: [{name: other, value: "a,b"}], fileParameters: [{name: own, path: files/own.txt}, {name: deep.afar, path: $vals/values/text.txt}]}}\n  - {repoURL: "${repo.url}", ref: vals}\n  - {repoURL: "${repo.url}", path: kust}\n${destination}`,
     );
     await untilApplication(here, 'kinds', (app) =>
       assert.equal(app.status?.sync?.status, 'Synced', conditions(app)),
     );
-    assert.equal(await valueIn('kinds-chart', 'kinds'), 'from values a,b kinds');
+    assert.equal(await valueIn('kinds-chart', 'kinds'), 'from values a,b kinds own, file from afar');
     assert.equal(await valueIn('k-a', 'kinds'), 'kustomized');
   });
 

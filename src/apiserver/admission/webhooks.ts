@@ -1,9 +1,17 @@
-import { ApiError, isRecord, type KubeObject, type Logger, cloneJson } from '../../kube/index.ts';
+import {
+  ApiError,
+  CelError,
+  celValue,
+  cloneJson,
+  compileCel,
+  isRecord,
+  type KubeObject,
+  type Logger,
+} from '../../kube/index.ts';
 import { userInfo } from '../http/reviews.ts';
 import { apiVersionOf, at, listAt, textAt } from '../kinds/index.ts';
 import { applyJsonPatch } from '../patch/index.ts';
 import { type Attributes, matchesLabels, parseEntry, selectorOf, shape } from '../registry/index.ts';
-import { CelError, celValue, compileCel } from '../schema/index.ts';
 import type { Store } from '../store/index.ts';
 import type { WebhookClient } from '../webhook/index.ts';
 import type { Plugin } from './chain.ts';

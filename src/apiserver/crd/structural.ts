@@ -1,12 +1,5 @@
-import { isRecord, type Json } from '../../kube/index.ts';
-import {
-  type Field,
-  type FieldError,
-  linearPattern,
-  type Rule,
-  type Schema,
-  type SchemaType,
-} from '../schema/index.ts';
+import { isRecord, type Json, linearPattern } from '../../kube/index.ts';
+import type { Field, FieldError, Rule, Schema, SchemaType } from '../schema/index.ts';
 
 const TYPES: Record<string, SchemaType> = {
   object: 'object',

@@ -3,6 +3,5 @@ export type { Field, Rule, Schema, SchemaType } from './schema.ts';
 export { decode, type DecodeFindings } from './decode.ts';
 export { type FieldError, fieldErrorCause, fieldErrorMessage, unsupported } from './field-error.ts';
 export { matchesFormat } from './formats.ts';
-export { linearPattern, validate } from './validate.ts';
-export { CelError, celValue, compileCel, type Program } from './cel.ts';
+export { validate } from './validate.ts';
 export { checkRules, hasRules, validateRules } from './rules.ts';

@@ -1,5 +1,4 @@
-import { isRecord } from '../../kube/index.ts';
-import { CelError, celValue, compileCel, type Program } from './cel.ts';
+import { CelError, celValue, compileCel, isRecord, type Program } from '../../kube/index.ts';
 import type { FieldError, FieldErrorKind } from './field-error.ts';
 import type { Rule, Schema } from './schema.ts';
 

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { canonicalQuantity, parseQuantity } from '../../kube/index.ts';
+import { canonicalQuantity, compileCel, parseQuantity } from '../../kube/index.ts';
 import { compileJsonPath } from '../crd/index.ts';
 import { duration } from '../kinds/columns.ts';
 import { builtinKinds } from '../kinds/index.ts';
-import { compileCel } from './cel.ts';
 import { decode } from './decode.ts';
 import type { FieldError } from './field-error.ts';
 import { parseTypes } from './notation.ts';

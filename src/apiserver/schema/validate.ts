@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { RE2JS } from 're2js';
-import { isRecord } from '../../kube/index.ts';
+import { isRecord, linearPattern } from '../../kube/index.ts';
 import { typeOf } from './decode.ts';
 import { type FieldError, unsupported } from './field-error.ts';
 import { matchesFormat } from './formats.ts';
@@ -113,20 +112,6 @@ function validateString(schema: Schema, value: string, path: string, errors: Fie
   if (schema.pattern !== undefined && !linearPattern(schema.pattern).matcher(value).find()) {
     errors.push({ kind: 'invalid', field: path, value, detail: `should match '${schema.pattern}'` });
   }
-}
-
-const patterns = new Map<string, RE2JS>();
-const MAX_PATTERNS = 2000;
-
-/** Patterns come from users: matching takes linear time whatever they are. Throws when the pattern is none. */
-export function linearPattern(source: string): RE2JS {
-  let pattern = patterns.get(source);
-  if (pattern === undefined) {
-    pattern = RE2JS.compile(source);
-    if (patterns.size >= MAX_PATTERNS) patterns.clear();
-    patterns.set(source, pattern);
-  }
-  return pattern;
 }
 
 function validateNumber(schema: Schema, value: number, path: string, errors: FieldError[]): void {

@@ -1,35 +1,42 @@
 import {
   Controller,
   DONE,
+  hasFinalizer,
   type Informer,
   type KubeObject,
   type Outcome,
   type Request,
   unlessGone,
+  withoutFinalizer,
 } from '../../kube/index.ts';
 import { forgeName } from '../../scm/index.ts';
 import { type Cluster, ClusterDown } from '../clusters/cluster.ts';
 import type { Clusters } from '../clusters/clusters.ts';
 import type { GitopsContext } from '../context.ts';
-import { keyOfObject } from '../engine/object-key.ts';
+import { keyOfObject, showKey } from '../engine/object-key.ts';
 import { ownerOf as ownerOfObject } from '../engine/owner.ts';
 import {
   APP_PROJECTS,
   APPLICATIONS,
   type Application,
   type AppProject,
+  DELETION_FINALIZERS,
+  type DeletionPhase,
   NOTES,
   sourcesOf,
 } from '../resources.ts';
 import { plain } from '../sources/credentials.ts';
 import type { ManifestSource } from '../sources/manifests.ts';
-import { ApplicationReconciler, ownerOf, problemOf } from './application.reconcile.ts';
+import { ApplicationReconciler, type Found, ownerOf, problemOf } from './application.reconcile.ts';
 import { claimOf, Claims } from './claims.ts';
-import { cascadeOf, letGo, removeObjects } from './deletion.ts';
-import { projectOf } from './project.ts';
+import { isApproved } from './confirmation.ts';
+import { cascadeOf, letGo, removeObjects, waitingForWord, watchKinds } from './deletion.ts';
+import { runDeletionHooks } from './deletion-hooks.ts';
+import { projectOf, refusalOf } from './project.ts';
 
 const REMOVAL_MS = 500;
 const DOWN_MS = 5_000;
+const HELD_MS = 10_000;
 const BY_REPOSITORY = 'repository-of-application';
 
 /** Keeps applications in place: woken by Git, by their clusters, and by whoever changes them. */
@@ -65,7 +72,10 @@ export class ApplicationController {
       reconcile: (request) => this.#reconcile(request),
     })
       .for(this.#applications)
-      .watches(this.#projects, () => this.#applications.list().map(requestOf));
+      .watches(this.#projects, () => this.#applications.list().map(requestOf))
+      .watches(clusters.rules.maps, (map) =>
+        clusters.rules.isSource(map) ? this.#applications.list().map(requestOf) : [],
+      );
   }
 
   run(signal: AbortSignal): Promise<void> {
@@ -129,23 +139,73 @@ export class ApplicationController {
 
   async #remove(app: Application): Promise<Outcome> {
     const { client } = this.#context;
-    const propagation = cascadeOf(app);
-    this.reconciler.forget(ownerOf(app));
-    if (propagation === undefined) return DONE;
     try {
-      const { cluster } = this.reconciler.find(app);
-      const left = await removeObjects(cluster, ownerOf(app), {
-        known: app.status?.resources ?? [],
-        propagation,
-      });
-      if (left > 0) return { result: 'requeueAfter', ms: REMOVAL_MS };
+      const found = this.reconciler.find(app);
+      const waits =
+        (await this.#runHooks(app, 'PreDelete', found)) ??
+        (await this.#removeObjects(app, found)) ??
+        (await this.#runHooks(app, 'PostDelete', found));
+      if (waits !== undefined) return waits;
     } catch (error) {
       // A cluster that is away comes back; one that nobody knows any more has nothing left that could be taken away.
       if (error instanceof ClusterDown) return { result: 'requeueAfter', ms: DOWN_MS };
-      if (problemOf(error)?.condition !== 'InvalidSpecError') throw error;
+      const problem = problemOf(error);
+      if (problem === undefined) throw error;
+      if (problem.condition !== 'InvalidSpecError') return this.#held(app, problem.message);
     }
+    this.reconciler.forget(ownerOf(app));
     await letGo(client, app);
     return DONE;
+  }
+
+  async #removeObjects(app: Application, { cluster }: Found): Promise<Outcome | undefined> {
+    const propagation = cascadeOf(app);
+    if (propagation === undefined) return undefined;
+    const known = app.status?.resources ?? [];
+    await watchKinds(cluster, known);
+    const owner = ownerOf(app);
+    const waiting = isApproved(app, app.metadata.deletionTimestamp) ? [] : waitingForWord(cluster, owner);
+    if (waiting.length > 0) {
+      const names = waiting.map((object) => showKey(keyOfObject(object)));
+      const message = `It waits for a word before these go: ${names.join(', ')}. Say so with "dispatch gitops app confirm-deletion ${app.metadata.name}".`;
+      return this.#held(app, message, 'ConfirmationRequired');
+    }
+    const left = await removeObjects(cluster, owner, { known, propagation });
+    return left > 0 ? { result: 'requeueAfter', ms: REMOVAL_MS } : undefined;
+  }
+
+  /** What runs before its objects go, or after. The finalizer goes when it has ended well. */
+  async #runHooks(app: Application, phase: DeletionPhase, found: Found): Promise<Outcome | undefined> {
+    const finalizer = DELETION_FINALIZERS[phase];
+    if (!hasFinalizer(app, finalizer)) return undefined;
+    // As it was last deployed, not as Git has it by now.
+    const { revisions, revision } = app.status?.sync ?? {};
+    const pinned = revisions ?? (revision ? [revision] : undefined);
+    const { items } = await this.reconciler.wanted(app, found, pinned);
+    const { server, name: cluster } = found.cluster;
+    const { phase: result, message } = await runDeletionHooks(app, phase, {
+      items,
+      cluster: found.cluster,
+      refusal: (key) => refusalOf(found.rules, key, { server, name: cluster, isShared: found.isShared }),
+    });
+    if (result === 'Failed')
+      return this.#held(
+        app,
+        `${message}. Delete the hook to have it run again, or delete the application with --no-cascade.`,
+      );
+    if (result === 'Running') return { result: 'requeueAfter', ms: REMOVAL_MS };
+    const { namespace = '', name = '' } = app.metadata;
+    const finalizers = withoutFinalizer(app, finalizer);
+    await unlessGone(
+      this.#context.client.patch(APPLICATIONS, { namespace, name }, 'merge', { metadata: { finalizers } }),
+    );
+    return { result: 'requeueAfter', ms: 1 };
+  }
+
+  /** Its end waits for something that its owner can see to. */
+  async #held(app: Application, message: string, type = 'DeletionError'): Promise<Outcome> {
+    await this.reconciler.tell(app, { type, message });
+    return { result: 'requeueAfter', ms: HELD_MS };
   }
 }
 

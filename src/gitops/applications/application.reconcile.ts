@@ -22,6 +22,7 @@ import type { ManifestSource } from '../sources/manifests.ts';
 import { POLL_MS } from '../sources/repositories.ts';
 import { decide } from './automation.ts';
 import { claimOf, type Claims } from './claims.ts';
+import { missingFinalizers } from './deletion-hooks.ts';
 import { advanceOperation, startOperation } from './operation.ts';
 import { isWindowOpen, ProjectProblem, type ProjectRules, projectProblems, refusalOf } from './project.ts';
 import {
@@ -122,6 +123,12 @@ export class ApplicationReconciler {
     }
   }
 
+  /** Something about an application that its owner has to see to. */
+  async tell(app: Application, condition: ApplicationCondition): Promise<void> {
+    const conditions = withTimes([condition], app.status?.conditions, this.#parts.context.now());
+    await this.#report(app, { conditions });
+  }
+
   /** The cluster and the rules of an application. Throws where it may not be what it is. */
   find(app: Application): Found {
     const { clusters, projectOf } = this.#parts;
@@ -146,6 +153,11 @@ export class ApplicationReconciler {
       wanted.items.map(({ key }) => claimOf(found.cluster, key)),
     ))
       wake(other);
+    const finalizers = missingFinalizers(app, wanted.items);
+    if (finalizers !== undefined) {
+      await this.#patch(app, { metadata: { finalizers, resourceVersion: app.metadata.resourceVersion } });
+      return { result: 'requeueAfter', ms: 1 };
+    }
     const compared = await this.compare(app, found, wanted);
     const operation = await this.#operation(app, { found, wanted, compared, isInterrupted });
     const after = operation.changed ? await this.compare(app, found, wanted) : compared;
@@ -380,12 +392,25 @@ export class ApplicationReconciler {
   async #report(app: Application, status: ApplicationStatus): Promise<void> {
     const next: ApplicationStatus = { ...app.status, ...status };
     const isRefreshed = app.metadata.annotations?.[NOTES.refresh] !== undefined;
+    // A word is for one synchronisation.
+    const isTaken =
+      app.metadata.annotations?.[NOTES.approved] !== undefined &&
+      app.status?.operationState?.phase === 'Running' &&
+      next.operationState?.phase !== 'Running';
     if (sameStatus(app.status, next) && !isRefreshed) return;
-    const { namespace = '', name = '' } = app.metadata;
+    const notes = {
+      ...(isRefreshed && { [NOTES.refresh]: null }),
+      ...(isTaken && { [NOTES.approved]: null }),
+    };
     const patch = {
       status: patchBetween(app.status ?? {}, { ...next, reconciledAt: timestamp(this.#parts.context.now()) }),
-      ...(isRefreshed && { metadata: { annotations: { [NOTES.refresh]: null } } }),
+      ...((isRefreshed || isTaken) && { metadata: { annotations: notes } }),
     };
+    await this.#patch(app, patch);
+  }
+
+  async #patch({ metadata }: Application, patch: object): Promise<void> {
+    const { namespace = '', name = '' } = metadata;
     await unlessGone(
       this.#parts.context.client.patch<KubeObject>(APPLICATIONS, { namespace, name }, 'merge', patch),
     );

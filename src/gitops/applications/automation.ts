@@ -43,7 +43,7 @@ export function decide(input: AutomationInput): Decision {
   );
   const differing = open.filter((item) => !item.requiresPruning || automated.prune);
   if (differing.length === 0 || !isWindowOpen) return NOTHING;
-  const doomed = differing.filter((item) => item.requiresPruning);
+  const doomed = differing.filter((item) => item.requiresPruning || isMadeAnew(item, app));
   if (doomed.length > 0) {
     if (input.wanted === 0 && !automated.allowEmpty)
       return {
@@ -63,6 +63,13 @@ function isRefused({ desired, problem }: Compared): boolean {
   return problem !== undefined && (desired?.options.has('SkipDryRunOnMissingResource=true') ?? false);
 }
 
+/** It goes and comes again: for a moment nothing of it is there. */
+function isMadeAnew({ desired, live }: Compared, app: Application): boolean {
+  if (desired === undefined || live === undefined) return false;
+  const words = app.spec.syncPolicy?.syncOptions ?? [];
+  return ['Replace=true', 'Force=true'].every((word) => words.includes(word) || desired.options.has(word));
+}
+
 function budget(
   doomed: readonly Compared[],
   compared: readonly Compared[],
@@ -77,7 +84,7 @@ function budget(
   return {
     type: 'held',
     condition: 'ConfirmationRequired',
-    message: `${doomed.length} of ${there} objects would be taken away (${names.join(', ')}${doomed.length > 10 ? ', …' : ''}): say so with "dispatch gitops app sync ${app.metadata.name} --prune".`,
+    message: `${doomed.length} of ${there} objects would be taken away or made anew (${names.join(', ')}${doomed.length > 10 ? ', …' : ''}): say so with "dispatch gitops app sync ${app.metadata.name} --prune".`,
   };
 }
 

@@ -6,6 +6,7 @@ import {
   withoutFinalizer,
 } from '../../kube/index.ts';
 import type { Cluster } from '../clusters/cluster.ts';
+import { hooksOf, optionsIn } from '../engine/desired.ts';
 import { keyOfObject } from '../engine/object-key.ts';
 import { APPLICATIONS, type Application, FINALIZER, NOTES, type ResourceStatus } from '../resources.ts';
 
@@ -24,10 +25,7 @@ export async function removeObjects(
   owner: string,
   { known, propagation }: { known: readonly ResourceStatus[]; propagation: 'Foreground' | 'Background' },
 ): Promise<number> {
-  for (const item of known) {
-    const resource = await cluster.resourceOf(item);
-    if (resource !== undefined) await cluster.live(resource);
-  }
+  await watchKinds(cluster, known);
   const mine = cluster.ownedBy(owner).filter((object) => !stays(object));
   for (const object of mine.filter(({ metadata }) => metadata.deletionTimestamp === undefined)) {
     const key = keyOfObject(object);
@@ -46,10 +44,29 @@ export async function removeObjects(
   return cluster.ownedBy(owner).filter((object) => !stays(object)).length;
 }
 
-function stays({ metadata }: KubeObject): boolean {
-  const options = metadata.annotations?.[NOTES.options] ?? '';
+/** Kinds of which something was kept: what is there of them is known from then on. */
+export async function watchKinds(cluster: Cluster, known: readonly ResourceStatus[]): Promise<void> {
+  for (const item of known) {
+    const resource = await cluster.resourceOf(item);
+    if (resource !== undefined) await cluster.live(resource);
+  }
+}
+
+/** Objects that go only when somebody has said so. */
+export function waitingForWord(cluster: Cluster, owner: string): KubeObject[] {
+  return cluster.ownedBy(owner).filter((object) => !stays(object) && optionsOf(object).has('Delete=confirm'));
+}
+
+function optionsOf({ metadata }: KubeObject): Set<string> {
+  return optionsIn(metadata.annotations?.[NOTES.options]);
+}
+
+function stays(object: KubeObject): boolean {
+  const { metadata } = object;
   return (
-    options.includes('Delete=false') ||
+    optionsOf(object).has('Delete=false') ||
+    // What runs after everything is gone is still needed then.
+    hooksOf(metadata.annotations ?? {})?.some(({ phase }) => phase === 'PostDelete') === true ||
     (metadata.ownerReferences?.some(({ controller }) => controller) ?? false)
   );
 }

@@ -2,7 +2,6 @@ import { isRecord, type KubeObject, type ResourceRef } from '../../kube/index.ts
 import type { Cluster } from '../clusters/cluster.ts';
 import { comparable, type FieldChange, fieldChanges } from '../engine/compare.ts';
 import { changesTo, type Compared } from '../engine/comparison.ts';
-import { healthOf } from '../engine/health.ts';
 import { rulesFor } from '../engine/ignore.ts';
 import { type ObjectKey, showKey } from '../engine/object-key.ts';
 import { type Application, type Health, NOTES } from '../resources.ts';
@@ -117,7 +116,9 @@ export async function treeOf(reconciler: ApplicationReconciler, app: Application
   const compared = await reconciler.compare(app, found, await reconciler.wanted(app, found));
   const namespaces = new Set(compared.flatMap(({ live }) => live?.metadata.namespace ?? []));
   const children = await childrenIn(found.cluster, namespaces);
-  return compared.flatMap(({ live }) => (live === undefined ? [] : [nodeOf(live, children, 0)]));
+  return compared.flatMap(({ live }) =>
+    live === undefined ? [] : [nodeOf(live, { children, cluster: found.cluster }, 0)],
+  );
 }
 
 async function childrenIn(
@@ -146,11 +147,15 @@ async function childrenIn(
   return byOwner;
 }
 
-function nodeOf(object: KubeObject, children: ReadonlyMap<string, KubeObject[]>, depth: number): TreeNode {
+function nodeOf(
+  object: KubeObject,
+  all: { children: ReadonlyMap<string, KubeObject[]>; cluster: Cluster },
+  depth: number,
+): TreeNode {
   const { namespace = '', name = '', uid = '', creationTimestamp } = object.metadata;
   const at = object.apiVersion.lastIndexOf('/');
-  const health = healthOf(object);
-  const below = depth > MAX_DEPTH ? [] : (children.get(uid) ?? []);
+  const health = all.cluster.healthOf(object);
+  const below = depth > MAX_DEPTH ? [] : (all.children.get(uid) ?? []);
   return {
     group: at < 0 ? '' : object.apiVersion.slice(0, at),
     version: object.apiVersion.slice(at + 1),
@@ -160,7 +165,7 @@ function nodeOf(object: KubeObject, children: ReadonlyMap<string, KubeObject[]>,
     uid,
     ...(health && { health }),
     ...(creationTimestamp && { created: creationTimestamp }),
-    children: below.map((child) => nodeOf(child, children, depth + 1)),
+    children: below.map((child) => nodeOf(child, all, depth + 1)),
   };
 }
 

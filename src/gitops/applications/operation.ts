@@ -6,6 +6,7 @@ import { advance, type SyncOptions } from '../engine/sync.ts';
 import { hookTasks, type SyncTask } from '../engine/sync-tasks.ts';
 import type { ObjectKey } from '../engine/object-key.ts';
 import type { Cluster } from '../clusters/cluster.ts';
+import { isApproved } from './confirmation.ts';
 import {
   type Application,
   NOTES,
@@ -41,6 +42,7 @@ export async function advanceOperation(
     cluster,
     rules: app.spec.ignoreDifferences ?? [],
     id: operationId(state),
+    isConfirmed: isApproved(app, state.startedAt),
     refusal: input.refusal,
   });
   const next: OperationState = {
@@ -126,6 +128,7 @@ function optionsOf(app: Application, order: SyncOrder): SyncOptions {
     replace: words.has('Replace=true'),
     respectsIgnored: words.has('RespectIgnoreDifferences=true'),
     pruneLast: words.has('PruneLast=true'),
+    confirmsPrune: words.has('Prune=confirm'),
     propagation:
       propagation === 'background' ? 'Background' : propagation === 'orphan' ? 'Orphan' : 'Foreground',
   };

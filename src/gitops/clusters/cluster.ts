@@ -9,14 +9,18 @@ import {
   pause,
 } from '../../kube/index.ts';
 import type { Capabilities } from '../../render/index.ts';
+import { healthOf } from '../engine/health.ts';
+import { healthByRules, type HealthRules } from '../engine/health-rules.ts';
 import { keyOfObject, type ObjectKey, textOfKey } from '../engine/object-key.ts';
 import { ownerOf } from '../engine/owner.ts';
+import type { Health } from '../resources.ts';
 
 export interface ClusterOptions {
   /** Its address, which is also what it is known by. */
   server: string;
   name: string;
   client: KubeClient;
+  rules: HealthRules;
   /** Those of this process, where it is the cluster that this runs on. */
   informers?: Informers;
   log: Logger;
@@ -220,6 +224,11 @@ export class Cluster implements AsyncDisposable {
     const mine = owner === undefined ? undefined : this.#owned.get(owner);
     mine?.delete(textOfKey(keyOfObject(object)));
     if (owner !== undefined && mine?.size === 0) this.#owned.delete(owner);
+  }
+
+  /** How an object that lives there is. */
+  healthOf(object: KubeObject): Health | undefined {
+    return healthByRules(object, this.#options.rules.all) ?? healthOf(object);
   }
 
   /** Everything that belongs to an owner, among the kinds that are watched. */

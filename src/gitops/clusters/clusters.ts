@@ -1,5 +1,6 @@
 import {
   type ClusterAccess,
+  CONFIG_MAPS,
   type ControllerContext,
   HttpTransport,
   type Informer,
@@ -9,6 +10,7 @@ import {
   SECRETS,
   secretText,
 } from '../../kube/index.ts';
+import { HealthRules, type RuleMap } from '../engine/health-rules.ts';
 import type { Destination } from '../resources.ts';
 import { IN_CLUSTER } from '../resources.ts';
 import { Cluster } from './cluster.ts';
@@ -28,6 +30,7 @@ interface Known {
 /** Every cluster that objects are kept on: this one, and those that Secrets tell of. */
 export class Clusters implements AsyncDisposable {
   readonly own: Cluster;
+  readonly rules: HealthRules;
   readonly #context: ControllerContext;
   readonly #secrets: Informer<Secret>;
   readonly #known = new Map<string, Known>();
@@ -36,11 +39,13 @@ export class Clusters implements AsyncDisposable {
   constructor(context: ControllerContext, onOpen: (cluster: Cluster) => void) {
     this.#context = context;
     this.#onOpen = onOpen;
-    const { client, informers, log, now } = context;
+    const { client, informers, log, now, events } = context;
     this.#secrets = informers
       .for<Secret>(SECRETS)
       .addIndex(BY_TYPE, (secret) => [secret.metadata.labels?.[CLUSTER_LABEL] ?? '']);
-    this.own = new Cluster({ server: IN_CLUSTER, name: 'in-cluster', client, informers, log, now });
+    const rules = new HealthRules(informers.for<RuleMap>(CONFIG_MAPS), events('gitops'));
+    this.rules = rules;
+    this.own = new Cluster({ server: IN_CLUSTER, name: 'in-cluster', client, informers, rules, log, now });
     onOpen(this.own);
   }
 
@@ -83,7 +88,8 @@ export class Clusters implements AsyncDisposable {
     const { log, now } = this.#context;
     const server = secretText(secret, 'server');
     const client = new KubeClient(new HttpTransport(accessOf(secret)), 'dispatch-gitops');
-    const cluster = new Cluster({ server, name: secretText(secret, 'name') || server, client, log, now });
+    const name = secretText(secret, 'name') || server;
+    const cluster = new Cluster({ server, name, client, rules: this.rules, log, now });
     this.#known.set(key, { version, cluster });
     this.#onOpen(cluster);
     return cluster;
@@ -93,7 +99,7 @@ export class Clusters implements AsyncDisposable {
   openWith(access: ClusterAccess, name: string): Cluster {
     const { log, now } = this.#context;
     const client = new KubeClient(new HttpTransport(access), 'dispatch-gitops');
-    const cluster = new Cluster({ server: access.server, name, client, log, now });
+    const cluster = new Cluster({ server: access.server, name, client, rules: this.rules, log, now });
     this.#onOpen(cluster);
     return cluster;
   }

@@ -3,7 +3,6 @@ import type { Cluster } from '../clusters/cluster.ts';
 import { FIELD_MANAGER, type Health, type IgnoreRule, NOTES, type SyncCode } from '../resources.ts';
 import { comparable, contains, type FieldChange, fieldChanges } from './compare.ts';
 import type { Desired } from './desired.ts';
-import { healthOf } from './health.ts';
 import { rulesFor, withoutIgnored } from './ignore.ts';
 import { keyOfObject, type ObjectKey, textOfKey } from './object-key.ts';
 import { ownerOf } from './owner.ts';
@@ -45,7 +44,7 @@ export async function compareAll(desired: readonly Desired[], owned: Owned): Pro
         desired: undefined,
         live,
         sync: isExtraneous(live) ? 'Synced' : 'OutOfSync',
-        health: healthOf(live),
+        health: owned.cluster.healthOf(live),
         requiresPruning: true,
         claimedBy: undefined,
       }),
@@ -90,7 +89,7 @@ async function compareOne(desired: Desired, owned: Owned): Promise<Compared> {
   if (live === undefined) return { ...base, live, sync: 'OutOfSync', health: { status: 'Missing' } };
   const claimedBy = otherOwner(live, owned.owner);
   const isSame = claimedBy === undefined && (await isInLine(desired, live, { resource, owned }));
-  return { ...base, live, claimedBy, sync: isSame ? 'Synced' : 'OutOfSync', health: healthOf(live) };
+  return { ...base, live, claimedBy, sync: isSame ? 'Synced' : 'OutOfSync', health: cluster.healthOf(live) };
 }
 
 function otherOwner(live: KubeObject, owner: string): string | undefined {

@@ -35,13 +35,22 @@ const HELM_PHASES: Readonly<Record<string, SyncPhase | undefined>> = {
   'pre-upgrade': 'PreSync',
   'post-install': 'PostSync',
   'post-upgrade': 'PostSync',
+  'pre-delete': 'PreDelete',
+  'post-delete': 'PostDelete',
 };
 const HELM_POLICIES: Readonly<Record<string, string>> = {
   'before-hook-creation': 'BeforeHookCreation',
   'hook-succeeded': 'HookSucceeded',
   'hook-failed': 'HookFailed',
 };
-const PHASES: ReadonlySet<string> = new Set(['PreSync', 'Sync', 'PostSync', 'SyncFail']);
+const PHASES: ReadonlySet<string> = new Set([
+  'PreSync',
+  'Sync',
+  'PostSync',
+  'SyncFail',
+  'PreDelete',
+  'PostDelete',
+]);
 
 /** The manifests of an owner as its cluster is to have them, and what is odd about them. */
 export async function prepare(
@@ -140,7 +149,6 @@ export function hooksOf(annotations: Readonly<Record<string, string>>): HookInfo
     if (names.includes('Skip')) return undefined;
     const deletePolicies = policiesIn(annotations[NOTES.hookDeletePolicy], (name) => name);
     const phases = names.filter((name) => PHASES.has(name)) as SyncPhase[];
-    // What runs when the application is deleted has no part in keeping it in place.
     return phases.length === 0 ? undefined : phases.map((phase) => ({ phase, deletePolicies }));
   }
   const helm = annotations[NOTES.helmHook];

@@ -11,6 +11,7 @@ export type SyncTask = { phase: SyncPhase; wave: number; key: ObjectKey } & (
 );
 
 const PHASES: readonly SyncPhase[] = ['PreSync', 'Sync', 'PostSync'];
+const SYNC_PHASES: readonly SyncPhase[] = [...PHASES, 'SyncFail'];
 /** What others need comes before them. */
 const KINDS: readonly string[] = [
   'Namespace',
@@ -50,13 +51,15 @@ const KINDS: readonly string[] = [
   'APIService',
 ];
 
-/** What runs while some objects are synchronised. */
-export function hookTasks(items: readonly Desired[]): SyncTask[] {
+/** What runs while some objects are synchronised, or in other phases. */
+export function hookTasks(items: readonly Desired[], phases: readonly SyncPhase[] = SYNC_PHASES): SyncTask[] {
   return items.flatMap((desired) =>
-    desired.hooks.map((hook): SyncTask => {
-      const { wave, key } = desired;
-      return { type: 'hook', phase: hook.phase, wave, key, desired, hook };
-    }),
+    desired.hooks
+      .filter(({ phase }) => phases.includes(phase))
+      .map((hook): SyncTask => {
+        const { wave, key } = desired;
+        return { type: 'hook', phase: hook.phase, wave, key, desired, hook };
+      }),
   );
 }
 

@@ -8,7 +8,7 @@ import {
   type ResourceResult,
   type SyncPhase,
 } from '../resources.ts';
-import { healthOf } from './health.ts';
+import { optionsIn } from './desired.ts';
 import { rulesFor, withoutIgnored } from './ignore.ts';
 import { type ObjectKey, showKey, textOfKey } from './object-key.ts';
 import { groupTasks, ranks, type SyncTask } from './sync-tasks.ts';
@@ -20,6 +20,8 @@ export interface SyncOptions {
   replace: boolean;
   respectsIgnored: boolean;
   pruneLast: boolean;
+  /** Nothing at all goes without a word. */
+  confirmsPrune: boolean;
   propagation: 'Foreground' | 'Background' | 'Orphan';
 }
 
@@ -32,6 +34,8 @@ export interface SyncInput {
   rules: readonly IgnoreRule[];
   /** Tells the hooks of this synchronisation from those of others. */
   id: string;
+  /** Somebody has said that what waits for a word may go. */
+  isConfirmed: boolean;
   /** Why an object may not be applied. */
   refusal: (key: ObjectKey) => string | undefined;
 }
@@ -49,6 +53,11 @@ const DEFINITION_PAUSE_MS = 250;
 /** Takes a synchronisation as far as it gets now. Called again with the results of before, it goes on from there. */
 export async function advance(input: SyncInput): Promise<SyncStep> {
   const results = new Map(input.results.map((result) => [idOf(result, result.syncPhase), result]));
+  const [unconfirmed, ...others] = unconfirmedPrunes(input);
+  if (unconfirmed !== undefined) {
+    const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+    return step('Running', `waiting for pruning confirmation of ${showKey(unconfirmed.key)}${more}`, results);
+  }
   const groups = groupTasks(input.tasks);
   for (const [at, group] of groups.entries()) {
     const open = group.filter((task) => !results.has(idOf(task.key, task.phase)));
@@ -65,6 +74,16 @@ export async function advance(input: SyncInput): Promise<SyncStep> {
   }
   await removeHooks(input, results, 'HookSucceeded');
   return step('Succeeded', 'successfully synced (all tasks run)', results);
+}
+
+/** Whatever else there is to do waits with them. */
+function unconfirmedPrunes({ tasks, options, isConfirmed }: SyncInput): SyncTask[] {
+  if (isConfirmed || !options.prune || options.dryRun) return [];
+  return tasks.filter((task) => {
+    if (task.type !== 'prune') return false;
+    const words = optionsIn(task.compared.live?.metadata.annotations?.[NOTES.options]);
+    return words.has('Prune=confirm') || (options.confirmsPrune && !words.has('Prune=false'));
+  });
 }
 
 function step(
@@ -329,7 +348,7 @@ async function lookAt(
     const live = await input.cluster.call((client, signal) =>
       unlessGone(client.get<KubeObject>(resource, task.key.namespace, name, signal)),
     );
-    const health = live === undefined ? undefined : healthOf(live);
+    const health = live === undefined ? undefined : input.cluster.healthOf(live);
     const label = `${isHook ? 'completion of hook' : 'healthy state of'} ${showKey({ ...task.key, name })}`;
     if (isHook) {
       const hookPhase = hookPhaseOf(live, health?.status);

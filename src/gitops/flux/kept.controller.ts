@@ -31,6 +31,7 @@ import type { GitopsContext } from '../context.ts';
 import { type Compared, compareAll } from '../engine/comparison.ts';
 import { type Desired, prepare } from '../engine/desired.ts';
 import { worse } from '../engine/health.ts';
+import { healthByRules } from '../engine/health-rules.ts';
 import { showKey } from '../engine/object-key.ts';
 import { fluxMark, ownerOf } from '../engine/owner.ts';
 import { advance, type SyncStep } from '../engine/sync.ts';
@@ -105,9 +106,11 @@ export class KeptController {
           .map(requestOf),
       );
     for (const [kind, values] of [['Secret', SECRETS] as const, ['ConfigMap', CONFIG_MAPS] as const])
-      this.#controller.watches(context.informers.for(values), ({ metadata }) =>
-        this.#objects.byIndex(BY_VALUES, `${kind}/${metadata.namespace}/${metadata.name}`).map(requestOf),
-      );
+      this.#controller.watches(context.informers.for(values), (object) => {
+        const { namespace, name } = object.metadata;
+        const named = this.#objects.byIndex(BY_VALUES, `${kind}/${namespace}/${name}`);
+        return (clusters.rules.isSource(object) ? this.#objects.list() : named).map(requestOf);
+      });
   }
 
   run(signal: AbortSignal): Promise<void> {
@@ -263,6 +266,7 @@ export class KeptController {
         replace: false,
         respectsIgnored: false,
         pruneLast: false,
+        confirmsPrune: false,
         propagation: 'Background',
       },
       cluster,
@@ -270,6 +274,7 @@ export class KeptController {
       id: createHash('sha256')
         .update(`${namespace}/${metadata.name}/${revision}/${metadata.generation}`)
         .digest('hex'),
+      isConfirmed: true,
       refusal: (key) => refusalOf(rules, key, { server: cluster.server, name: cluster.name, isShared }),
     });
   }
@@ -326,12 +331,16 @@ export class KeptController {
               (check.namespace ?? key.namespace) === key.namespace,
           )),
     );
-    const code = looked.reduce<HealthCode>(
-      (health, item) => (item.health === undefined ? health : worse(health, item.health.status)),
+    const found = looked.map(({ key, live, health }) => ({
+      key,
+      health: (live && healthByRules(live, spec.healthCheckExprs ?? [])) ?? health,
+    }));
+    const code = found.reduce<HealthCode>(
+      (worst, { health }) => (health === undefined ? worst : worse(worst, health.status)),
       'Healthy',
     );
     if (code === 'Healthy' || code === 'Suspended') return undefined;
-    const item = looked.find(({ health }) => health?.status === code);
+    const item = found.find(({ health }) => health?.status === code);
     return {
       code,
       message: `${item === undefined ? '' : showKey(item.key)} is ${code}${item?.health?.message ? `: ${item.health.message}` : ''}`,

@@ -1,4 +1,5 @@
 import type { Condition, KubeObject, ResourceRef } from '../../kube/index.ts';
+import type { HealthRule } from '../engine/health-rules.ts';
 import { FLUX_GROUP, FLUX_HELM_GROUP } from '../engine/owner.ts';
 
 export const SOURCE_GROUP = 'source.toolkit.fluxcd.io';
@@ -65,6 +66,7 @@ export interface Kept extends KubeObject {
     wait?: boolean;
     force?: boolean;
     healthChecks?: { apiVersion?: string; kind: string; name: string; namespace?: string }[];
+    healthCheckExprs?: HealthRule[];
     namePrefix?: string;
     nameSuffix?: string;
     patches?: object[];

@@ -111,6 +111,8 @@ export class ManifestSource {
       helm.valueFiles = files.own;
       helm.values = { ...helm.values, files: [...files.referred, ...(helm.values?.files ?? [])] };
     }
+    const setFile = await fileParameters({ source, revision, tree }, all);
+    if (setFile.length > 0) helm.values = { ...helm.values, setFile };
     if (source.chart !== undefined) {
       const archive = await charts.fetch(this.#chartPlace(app, source, revision));
       return (await renderer.packedChart(archive, helm, options.capabilities, async () => undefined))
@@ -126,7 +128,6 @@ function typeOf(open: readonly OpenSource[]): string {
   return first?.source.kustomize === undefined ? 'Directory' : 'Kustomize';
 }
 
-/** "$values/prod.yaml" is a file of the source with that ref. */
 async function referredValues(
   names: readonly string[],
   all: readonly OpenSource[],
@@ -134,13 +135,33 @@ async function referredValues(
   if (!names.some((name) => name.startsWith('$'))) return { own: undefined, referred: [] };
   const referred: { name: string; text: string }[] = [];
   for (const name of names.filter((item) => item.startsWith('$'))) {
-    const [ref = '', ...rest] = name.slice(1).split('/');
-    const from = all.find(({ source }) => source.ref === ref);
-    const text = await from?.tree?.text(normal(rest.join('/')));
+    const text = await referredText(name, all);
     if (text === undefined) throw new RenderError(`there is no values file ${name}`);
     referred.push({ name, text });
   }
   return { own: names.filter((name) => !name.startsWith('$')), referred };
+}
+
+/** Values that are the contents of files: beside the chart, from the top ("/…"), or of another source ("$ref/…"). */
+async function fileParameters(
+  { source, tree }: OpenSource,
+  all: readonly OpenSource[],
+): Promise<{ name: string; text: string }[]> {
+  return Promise.all(
+    (source.helm?.fileParameters ?? []).map(async ({ name, path }) => {
+      const place = path.startsWith('/') ? path : `${source.path ?? '.'}/${path}`;
+      const text = path.startsWith('$') ? await referredText(path, all) : await tree?.text(normal(place));
+      if (text === undefined) throw new RenderError(`there is no file ${path} for the parameter ${name}`);
+      return { name, text };
+    }),
+  );
+}
+
+/** "$values/prod.yaml" is a file of the source with that ref. */
+function referredText(name: string, all: readonly OpenSource[]): Promise<string | undefined> {
+  const [ref = '', ...rest] = name.slice(1).split('/');
+  const from = all.find(({ source }) => source.ref === ref);
+  return from?.tree?.text(normal(rest.join('/'))) ?? Promise.resolve(undefined);
 }
 
 async function optionsOf(

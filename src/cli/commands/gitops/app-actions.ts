@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { APPLICATIONS, type Application, FINALIZER, NOTES } from '../../../gitops/index.ts';
-import { type KubeClient, timestamp } from '../../../kube/index.ts';
+import { type KubeClient, timestamp, unlessGone } from '../../../kube/index.ts';
 import { UserError } from '../../../server/index.ts';
 import type { Environment } from '../../environment.ts';
 import { examples, repeated } from '../../help.ts';
@@ -16,6 +16,7 @@ export function registerAppActions(app: Command, environment: Environment): void
   registerWait(app, environment);
   registerRollback(app, environment);
   registerSuspend(app, environment);
+  registerConfirmation(app, environment);
   app
     .command('adopt')
     .description('Turn what was changed by hand into a change request against the repository.')
@@ -58,12 +59,31 @@ export function registerAppActions(app: Command, environment: Environment): void
     .action((name: string, flags: { cascade: boolean }, command: Command) =>
       withClient(environment, command, async (client, namespace) => {
         const found = await getApplication(client, namespace, name);
-        const others = (found.metadata.finalizers ?? []).filter((item) => !item.startsWith(FINALIZER));
+        const others = (found.metadata.finalizers ?? []).filter(
+          (item) => !item.startsWith(FINALIZER) && (flags.cascade || !item.includes('-delete-finalizer.')),
+        );
         await patchApplication(client, found, {
           metadata: { finalizers: flags.cascade ? [...others, FINALIZER] : others },
         });
-        await client.delete(APPLICATIONS, namespace, name);
+        await unlessGone(client.delete(APPLICATIONS, namespace, name));
         environment.stdout.write(`application.argoproj.io/${name} deleted\n`);
+      }),
+    );
+}
+
+function registerConfirmation(app: Command, environment: Environment): void {
+  app
+    .command('confirm-deletion')
+    .description('Say that what waits for a word may go: objects with Prune=confirm or Delete=confirm.')
+    .argument('<name>', 'name of the application')
+    .addHelpText('after', examples('dispatch gitops app confirm-deletion hello-world'))
+    .action((name: string, _: object, command: Command) =>
+      withClient(environment, command, async (client, namespace) => {
+        const found = await getApplication(client, namespace, name);
+        await patchApplication(client, found, {
+          metadata: { annotations: { [NOTES.approved]: timestamp(Date.now()) } },
+        });
+        environment.stdout.write(`application.argoproj.io/${name}: what waited may go\n`);
       }),
     );
 }

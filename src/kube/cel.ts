@@ -1,9 +1,8 @@
 import { Environment, type ParseResult } from '@marcbachmann/cel-js';
 import { isIP } from 'node:net';
-import { isRecord, parseQuantity } from '../../kube/index.ts';
-import { matchesFormat } from './formats.ts';
-import type { Schema } from './schema.ts';
-import { linearPattern } from './validate.ts';
+import { isCidr, linearPattern } from './formats.ts';
+import { isRecord } from './object.ts';
+import { parseQuantity } from './quantity.ts';
 
 /** Comprehensions inside comprehensions take this many steps at most; beyond it the rule is refused. */
 const MAX_STEPS = 1_000_000;
@@ -104,7 +103,7 @@ function registerLibrary(environment: Environment): void {
   );
   add('isURL(string): bool', (text: string) => URL.canParse(text));
   add('isIP(string): bool', (text: string) => isIP(text) > 0);
-  add('isCIDR(string): bool', (text: string) => matchesFormat('cidr', text));
+  add('isCIDR(string): bool', (text: string) => isCidr(text));
   add('isQuantity(string): bool', (text: string) => parseQuantity(text) !== undefined);
 }
 
@@ -158,8 +157,16 @@ function largestList(value: unknown): number {
   return items.reduce<number>((most, item) => Math.max(most, largestList(item)), items.length);
 }
 
+/** What is known of the types of a value. */
+export interface CelSchema {
+  type?: string | undefined;
+  items?: CelSchema | undefined;
+  values?: CelSchema | undefined;
+  properties?: ReadonlyMap<string, { schema: CelSchema }> | undefined;
+}
+
 /** A JSON value as the language sees it: whole numbers are integers unless the schema says otherwise. */
-export function celValue(schema: Schema | undefined, value: unknown): unknown {
+export function celValue(schema: CelSchema | undefined, value: unknown): unknown {
   if (typeof value === 'number')
     return schema?.type === 'number' || !Number.isInteger(value) ? value : BigInt(value);
   if (Array.isArray(value)) return value.map((item) => celValue(schema?.items, item));
