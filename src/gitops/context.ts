@@ -33,6 +33,8 @@ export interface GitopsContext extends ControllerContext, SourceContext {
   mirrors: Mirrors;
   renderer: Renderer;
   charts: ChartSource;
+  /** For addresses that users name, with certificates of their own. */
+  outward: (ca?: string) => typeof fetch;
   /** This room itself has pushed to a repository: others may have to hear of it. */
   wrote: (url: string) => void;
   /** Where files of commits are laid out. */

@@ -39,5 +39,6 @@ export {
 } from './source.ts';
 export { answerDelivery, type DeliveryPlace } from './delivery.ts';
 export { ensureHook } from './webhooks.ts';
+export { S3, type S3Server } from './s3.ts';
 export { certificateFor, TLS_CERTIFICATES } from './certificates.ts';
 export { sshHost, type SshLogin, sshLoginOf } from './ssh.ts';

@@ -177,6 +177,7 @@ export class Delivery implements AsyncDisposable {
       mirrors,
       renderer: new Renderer({ path, scratchDir: join(dirs.run, 'render'), now }),
       charts: options.charts,
+      outward: (ca) => (ca === undefined ? outward : outwardFetch({ ca })),
       wrote: (url) => {
         const local = forgeName(sources, url);
         if (local === undefined) this.gitops.pushed(url);

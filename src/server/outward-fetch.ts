@@ -3,13 +3,20 @@ import { isIP } from 'node:net';
 import { Agent, buildConnector, fetch } from 'undici';
 import { isPrivateAddress } from '../node/index.ts';
 
+export interface OutwardOptions {
+  anyCertificate?: boolean;
+  /** Certificates that servers are known by, instead of those that everybody trusts. */
+  ca?: string;
+}
+
 /**
  * Connections for addresses that users name: they reach other machines, and nothing that trusts this one. What is
  * checked is the address that is connected to, so that neither a name nor a redirect can mean something else.
  */
-export function outwardDispatcher(options: { anyCertificate?: boolean } = {}): Agent {
+export function outwardDispatcher(options: OutwardOptions = {}): Agent {
   const connector = buildConnector({
     ...(options.anyCertificate && { rejectUnauthorized: false }),
+    ...(options.ca !== undefined && { ca: options.ca }),
     lookup: (host, options, callback) =>
       lookup(host, { ...options, all: true }, (error, addresses) => {
         if (error !== null) callback(error, []);
@@ -28,7 +35,7 @@ export function outwardDispatcher(options: { anyCertificate?: boolean } = {}): A
   });
 }
 
-export function outwardFetch(options: { anyCertificate?: boolean } = {}): typeof globalThis.fetch {
+export function outwardFetch(options: OutwardOptions = {}): typeof globalThis.fetch {
   const dispatcher = outwardDispatcher(options);
   const guarded = (input: string | URL, init?: object): unknown => fetch(input, { ...init, dispatcher });
   return guarded as typeof globalThis.fetch;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Dispatch } from './dispatch.ts';
 import { GitopsRepo } from './gitops-repo.ts';
+import { ObjectStore, SKIP_OBJECT_STORE } from './object-store.ts';
 import { ociLayout, packed } from './oci-layout.ts';
 import { eventually } from './pods.ts';
 
@@ -181,6 +182,45 @@ spec: {interval: 1s, sourceRef: {kind: OCIRepository, name: packed}, path: ./dep
       );
     },
   );
+
+  test('a Kustomization of a bucket follows what lies in it', { skip: SKIP_OBJECT_STORE }, async () => {
+    await using store = await ObjectStore.start();
+    await store.createBucket('fleet');
+    for (let at = 0; at < 3; at += 1) await store.put('fleet', `apps/m ${at}.yaml`, configMap(`m${at}`, '1'));
+    await store.put('fleet', 'apps/ignored/broken.yaml', 'kind: [');
+    await store.put('fleet', 'other/x.yaml', configMap('elsewhere', '1'));
+    await store.put('fleet', 'apps/../../escape.yaml', configMap('escape', '1'));
+    // The storage is another machine: loopback is out of reach of what users name.
+    const address = await dispatch.ok(
+      ...['get', 'nodes', '-o', 'jsonpath={.items[0].status.addresses[0].address}'],
+    );
+    await dispatch.ok('create', 'secret', 'generic', 'store', '--from-literal=accesskey=x');
+    const bucket = (endpoint: string): Promise<void> =>
+      dispatch.apply(`apiVersion: source.toolkit.fluxcd.io/v1
+kind: Bucket
+metadata: {name: store}
+spec: {endpoint: "${endpoint}", bucketName: fleet, prefix: apps/, insecure: true, interval: 1s, ignore: "ignored/", secretRef: {name: store}}
+`);
+    const says = (text: RegExp): Promise<void> =>
+      eventually(async () => assert.match(await ready('bucket', 'store'), text));
+    await bucket(`127.0.0.1:${store.port}`);
+    await says(/^False The Secret store has no accesskey and secretkey/);
+    const keys = (secret: string): string =>
+      JSON.stringify({ stringData: { accesskey: store.accessKey, secretkey: secret } });
+    await dispatch.ok('patch', 'secret', 'store', '--type=merge', '-p', keys(store.secretKey));
+    await says(/^False .*cannot be reached: 127.0.0.1 is an address of this machine/);
+    await dispatch.ok('patch', 'secret', 'store', '--type=merge', '-p', keys('guessed'));
+    await bucket(`${address}:${store.port}`);
+    await says(/^False the storage .* refused fleet: /);
+    await dispatch.ok('patch', 'secret', 'store', '--type=merge', '-p', keys(store.secretKey));
+    await says(/^True stored artifact for revision 'sha256:/);
+    await kustomization('stored', '  path: ./apps\n  sourceRef: {kind: Bucket, name: store}');
+    await eventually(async () => assert.equal(await valueIn('m2'), '1'));
+    await store.put('fleet', 'apps/m 0.yaml', configMap('m0', '2'));
+    await store.remove('fleet', 'apps/m 1.yaml');
+    await eventually(async () => assert.deepEqual([await valueIn('m0'), await valueIn('m1')], ['2', '']));
+    assert.deepEqual([await valueIn('elsewhere'), await valueIn('escape')], ['', '']);
+  });
 
   test('what is encrypted in Git is decrypted with the keys of a Secret, and stays nowhere else', async () => {
     const fixture = (name: string): string =>

@@ -69,24 +69,39 @@ export class ObjectStore implements AsyncDisposable {
 
   /** Its own API, beside the one of S3: what lies in a bucket, seen from the other side. */
   async file(bucket: string, path: string): Promise<string | undefined> {
-    const login = await fetch(`http://127.0.0.1:${this.port}/auth/v1.0`, {
-      headers: { 'x-auth-user': this.accessKey, 'x-auth-key': this.secretKey },
-    });
-    const url = `${login.headers.get('x-storage-url')}/${bucket}/${path}`;
-    const response = await fetch(url, {
-      headers: { 'x-auth-token': login.headers.get('x-auth-token') ?? '' },
-    });
+    const { url, token } = await this.#login();
+    const response = await fetch(`${url}/${bucket}/${path}`, { headers: { 'x-auth-token': token } });
     return response.status === 200 ? response.text() : undefined;
   }
 
-  async createBucket(name: string): Promise<void> {
-    const login = await fetch(`http://127.0.0.1:${this.port}/auth/v1.0`, {
+  createBucket(name: string): Promise<void> {
+    return this.#change('PUT', name);
+  }
+
+  put(bucket: string, path: string, text: string): Promise<void> {
+    return this.#change('PUT', `${bucket}/${encodeURI(path)}`, text);
+  }
+
+  remove(bucket: string, path: string): Promise<void> {
+    return this.#change('DELETE', `${bucket}/${encodeURI(path)}`);
+  }
+
+  async #change(method: string, path: string, body?: string): Promise<void> {
+    const { url, token } = await this.#login();
+    const headers = { 'x-auth-token': token };
+    const { status } = await fetch(`${url}/${path}`, {
+      method,
+      headers,
+      ...(body !== undefined && { body }),
+    });
+    if (status >= 300) throw new Error(`${method} ${path}: the object store answered ${status}`);
+  }
+
+  async #login(): Promise<{ url: string; token: string }> {
+    const { headers } = await fetch(`http://127.0.0.1:${this.port}/auth/v1.0`, {
       headers: { 'x-auth-user': this.accessKey, 'x-auth-key': this.secretKey },
     });
-    await fetch(`${login.headers.get('x-storage-url')}/${name}`, {
-      method: 'PUT',
-      headers: { 'x-auth-token': login.headers.get('x-auth-token') ?? '' },
-    });
+    return { url: headers.get('x-storage-url') ?? '', token: headers.get('x-auth-token') ?? '' };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

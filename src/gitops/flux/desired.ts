@@ -16,8 +16,9 @@ import {
 } from '../../render/index.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { GitopsContext } from '../context.ts';
+import { SourceNotReady } from './not-ready.ts';
 import type { Kept, SourceReference } from './resources.ts';
-import { type FluxSources, SourceNotReady } from './sources.ts';
+import type { FluxSources } from './sources.ts';
 import { substitute, withMetadata } from './substitute.ts';
 
 export interface KeptManifests {

@@ -5,6 +5,7 @@ import type { RepositoryCredentials } from '../sources/credentials.ts';
 import type { Repositories } from '../sources/repositories.ts';
 import { KeptController } from './kept.controller.ts';
 import {
+  BUCKETS,
   GIT_REPOSITORIES,
   HELM_CHARTS,
   HELM_RELEASES,
@@ -25,7 +26,7 @@ export class Flux implements AsyncDisposable {
     parts: { clusters: Clusters; repositories: Repositories; credentials: RepositoryCredentials },
   ) {
     const sources = new FluxSources({ context, ...parts });
-    this.#sources = [GIT_REPOSITORIES, HELM_REPOSITORIES, OCI_REPOSITORIES, HELM_CHARTS].map(
+    this.#sources = [GIT_REPOSITORIES, HELM_REPOSITORIES, OCI_REPOSITORIES, BUCKETS, HELM_CHARTS].map(
       (resource) => new SourceController(context, resource, sources),
     );
     this.#kept = [KUSTOMIZATIONS, HELM_RELEASES].map(

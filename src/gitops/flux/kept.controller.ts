@@ -43,13 +43,25 @@ import {
   kustomizationManifests,
   releaseManifests,
 } from './desired.ts';
-import { GIT_REPOSITORIES, type InventoryEntry, type Kept, type SourceObject } from './resources.ts';
-import { SourceNotReady } from './sources.ts';
+import { SourceNotReady } from './not-ready.ts';
+import {
+  BUCKETS,
+  GIT_REPOSITORIES,
+  type InventoryEntry,
+  type Kept,
+  OCI_REPOSITORIES,
+  type SourceObject,
+} from './resources.ts';
 
 const FINALIZER = 'finalizers.fluxcd.io';
 const INTERVAL_MS = 600_000;
 const RETRY_MS = 10_000;
 const WAIT_MS = 1_000;
+const FILE_SOURCES = {
+  GitRepository: GIT_REPOSITORIES,
+  OCIRepository: OCI_REPOSITORIES,
+  Bucket: BUCKETS,
+};
 const BY_SOURCE = 'source';
 const BY_VALUES = 'values';
 
@@ -98,12 +110,10 @@ export class KeptController {
       log: context.log,
       concurrency: 16,
       reconcile: (request) => this.#reconcile(request),
-    })
-      .for(this.#objects)
-      .watches(context.informers.for<SourceObject>(GIT_REPOSITORIES), ({ metadata }) =>
-        this.#objects
-          .byIndex(BY_SOURCE, `GitRepository/${metadata.namespace}/${metadata.name}`)
-          .map(requestOf),
+    }).for(this.#objects);
+    for (const [kind, sources] of Object.entries(FILE_SOURCES))
+      this.#controller.watches(context.informers.for<SourceObject>(sources), ({ metadata }) =>
+        this.#objects.byIndex(BY_SOURCE, `${kind}/${metadata.namespace}/${metadata.name}`).map(requestOf),
       );
     for (const [kind, values] of [['Secret', SECRETS] as const, ['ConfigMap', CONFIG_MAPS] as const])
       this.#controller.watches(context.informers.for(values), (object) => {

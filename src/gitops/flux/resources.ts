@@ -12,6 +12,7 @@ export const GIT_REPOSITORIES = kind(SOURCE_GROUP, 'v1', 'gitrepositories');
 export const HELM_REPOSITORIES = kind(SOURCE_GROUP, 'v1', 'helmrepositories');
 export const HELM_CHARTS = kind(SOURCE_GROUP, 'v1', 'helmcharts');
 export const OCI_REPOSITORIES = kind(SOURCE_GROUP, 'v1', 'ocirepositories');
+export const BUCKETS = kind(SOURCE_GROUP, 'v1', 'buckets');
 export const KUSTOMIZATIONS = kind(FLUX_GROUP, 'v1', 'kustomizations');
 export const HELM_RELEASES = kind(FLUX_HELM_GROUP, 'v2', 'helmreleases');
 
@@ -30,6 +31,16 @@ export interface SourceObject extends KubeObject {
     /** Of an OCIRepository: which of its layers counts. */
     layerSelector?: { mediaType?: string };
     ref?: { branch?: string; tag?: string; semver?: string; name?: string; commit?: string; digest?: string };
+    /** Of a Bucket. */
+    provider?: string;
+    bucketName?: string;
+    endpoint?: string;
+    region?: string;
+    prefix?: string;
+    insecure?: boolean;
+    certSecretRef?: { name: string };
+    /** Patterns of files that do not count, as git has them. */
+    ignore?: string;
     /** Of a HelmChart. */
     chart?: string;
     version?: string;

@@ -81,7 +81,8 @@ export class SourceController {
       case 'GitRepository':
         return (await this.#sources.gitRevision(source)).revision;
       case 'OCIRepository':
-        return this.#sources.ociRevision(source);
+      case 'Bucket':
+        return (await this.#sources.files(source)).revision;
       case 'HelmChart': {
         const { chart = '', version = '*', sourceRef } = source.spec;
         const from = this.#sources.find(sourceRef!, source.metadata.namespace ?? '');

@@ -4,7 +4,10 @@ import { type Remote, sshLoginOf } from '../../scm/index.ts';
 import type { Artifact, ChartPlace, GitopsContext } from '../context.ts';
 import type { RepositoryCredentials } from '../sources/credentials.ts';
 import type { Repositories } from '../sources/repositories.ts';
+import { type BucketAccess, listBucket } from './bucket.ts';
+import { SourceNotReady } from './not-ready.ts';
 import {
+  BUCKETS,
   GIT_REPOSITORIES,
   HELM_CHARTS,
   HELM_REPOSITORIES,
@@ -19,9 +22,6 @@ export interface SourceParts {
   credentials: RepositoryCredentials;
 }
 
-/** A source that is not there, or not ready: whoever needs it waits. */
-export class SourceNotReady extends Error {}
-
 /** The files and charts that source objects stand for. */
 export class FluxSources {
   readonly #parts: SourceParts;
@@ -35,6 +35,7 @@ export class FluxSources {
       GitRepository: GIT_REPOSITORIES,
       HelmRepository: HELM_REPOSITORIES,
       OCIRepository: OCI_REPOSITORIES,
+      Bucket: BUCKETS,
       HelmChart: HELM_CHARTS,
     }[kind];
     if (resource === undefined) throw new SourceNotReady(`${kind} is no kind of source that is known here.`);
@@ -57,6 +58,21 @@ export class FluxSources {
     }
     const login = await this.#login(source);
     return login === undefined ? remote : { ...remote, credentials: login };
+  }
+
+  async #bucketAccess({ spec, metadata }: SourceObject): Promise<BucketAccess> {
+    const { client, outward } = this.#parts.context;
+    const secretNamed = async (name: string): Promise<Secret> => {
+      const secret = await unlessGone(client.get<Secret>(SECRETS, metadata.namespace ?? '', name));
+      if (secret === undefined) throw new SourceNotReady(`There is no Secret ${name} for the bucket.`);
+      return secret;
+    };
+    const login = spec.secretRef && (await secretNamed(spec.secretRef.name));
+    const trusted = spec.certSecretRef && secretText(await secretNamed(spec.certSecretRef.name), 'ca.crt');
+    const [id, secret] = [secretText(login, 'accesskey'), secretText(login, 'secretkey')];
+    if (login !== undefined && (id === '' || secret === ''))
+      throw new SourceNotReady(`The Secret ${spec.secretRef!.name} has no accesskey and secretkey.`);
+    return { keys: login && { id, secret }, fetch: outward(trusted || undefined) };
   }
 
   async #secretOf({ spec, metadata }: SourceObject): Promise<Secret | undefined> {
@@ -105,10 +121,6 @@ export class FluxSources {
     return { artifact, revision: ref.digest ?? `${tag}@${artifact.digest}` };
   }
 
-  async ociRevision(source: SourceObject): Promise<string> {
-    return (await this.#artifact(source)).revision;
-  }
-
   /** What a source of files is at now: its files are fetched when somebody wants them. */
   async files(
     source: SourceObject,
@@ -118,8 +130,14 @@ export class FluxSources {
       const { commit, revision } = await this.gitRevision(source);
       return { id: commit, revision, tree: async () => repositories.tree(await this.remote(source), commit) };
     }
+    if (source.kind === 'Bucket') {
+      const { revision, fill } = await listBucket(source, await this.#bucketAccess(source));
+      return { id: revision, revision, tree: () => repositories.files(revision, fill) };
+    }
     if (source.kind !== 'OCIRepository')
-      throw new SourceNotReady(`A ${source.kind} has no manifests: use a GitRepository or an OCIRepository.`);
+      throw new SourceNotReady(
+        `A ${source.kind} has no manifests: use a GitRepository, an OCIRepository or a Bucket.`,
+      );
     const { artifact, revision } = await this.#artifact(source);
     const tree = (): Promise<SourceTree> => repositories.archive(artifact.digest, artifact.fetch);
     return { id: artifact.digest, revision, tree };

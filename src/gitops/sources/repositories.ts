@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import {
   compareVersions,
   decryptFile,
+  normal,
   parseVersion,
   satisfies,
   type SopsKeys,
@@ -24,6 +25,8 @@ const RETRY_MS = 10_000;
 const KEPT = 64;
 const MAX_ENCRYPTED = 8 * 1024 * 1024;
 const COMMIT = /^[0-9a-f]{40}$/;
+
+export type WriteFile = (path: string, bytes: Buffer) => Promise<void>;
 
 interface Asked {
   until: number;
@@ -95,12 +98,20 @@ export class Repositories {
 
   /** The files of an archive, which are always the same under their digest. */
   archive(digest: string, fetch: () => Promise<Buffer>): Promise<SourceTree> {
+    return this.files(digest, async (write) => {
+      for (const [path, bytes] of await unpackArchive(await fetch(), digest)) await write(path, bytes);
+    });
+  }
+
+  /** Files that come one by one, and are always the same under their digest. */
+  files(digest: string, fill: (write: WriteFile) => Promise<void>): Promise<SourceTree> {
     return this.#kept(digest.replace(':', '-'), async (dir) => {
-      for (const [path, bytes] of await unpackArchive(await fetch(), digest)) {
-        await mkdir(dirname(join(dir, path)), { recursive: true, mode: 0o700 });
-        await writeFile(join(dir, path), bytes);
-      }
       await mkdir(dir, { recursive: true, mode: 0o700 });
+      await fill(async (path, bytes) => {
+        const place = join(dir, normal(path));
+        await mkdir(dirname(place), { recursive: true, mode: 0o700 });
+        await writeFile(place, bytes);
+      });
     });
   }
 
