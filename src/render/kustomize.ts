@@ -78,6 +78,32 @@ export async function renderKustomize(
   }
 }
 
+/** Objects that come from elsewhere, with what a kustomization changes about them. */
+export async function kustomizeManifests(
+  manifests: readonly Manifest[],
+  options: KustomizeOptions,
+  tools: KustomizeTools,
+): Promise<Manifest[]> {
+  const overlay = overlayOf(options);
+  if (overlay === undefined || manifests.length === 0) return [...manifests];
+  const dir = join(tools.scratchDir, `objects-${randomUUID()}`);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  try {
+    const text = manifests.map(({ object }) => `${JSON.stringify(object)}\n`).join('---\n');
+    await writeFile(join(dir, 'objects.yaml'), text);
+    await writeFile(join(dir, 'kustomization.yaml'), stringify({ ...overlay, resources: ['objects.yaml'] }));
+    const files = new Map(manifests.map(({ object, file }) => [nameOf(object), file]));
+    const made = await run(dir, '', tools);
+    return made.map(({ object, file }) => ({ object, file: files.get(nameOf(object)) ?? file }));
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+function nameOf({ kind, metadata }: Manifest['object']): string {
+  return `${kind}/${metadata.namespace ?? ''}/${metadata.name ?? ''}`;
+}
+
 function componentsOf({ components = [] }: KustomizeOptions, dir: string, place: string): object {
   return components.length === 0
     ? {}
@@ -175,7 +201,7 @@ const DEAD_PROXY = 'http://127.0.0.1:1';
 function firstLine(text: string): string {
   return (text.trim().split('\n')[0] ?? '')
     .replace(/^Error: /, '')
-    .replaceAll(/'?\/[^\s']*\/(overlay-[\w-]+|[0-9a-f]{40}[\w-]*)\/?/g, "'");
+    .replaceAll(/'?\/[^\s']*\/((?:overlay|objects)-[\w-]+|[0-9a-f]{40}[\w-]*)\/?/g, "'");
 }
 
 /** A newer one of this machine before the one that comes along. */

@@ -5,7 +5,7 @@ import type { Release } from './helm/engine.ts';
 import type { Capabilities } from './helm/objects.ts';
 import { type HelmResult, renderChart } from './helm/render.ts';
 import type { ValueSources } from './helm/values.ts';
-import { type KustomizeOptions, kustomizationOf, renderKustomize } from './kustomize.ts';
+import { type KustomizeOptions, kustomizationOf, kustomizeManifests, renderKustomize } from './kustomize.ts';
 import { checkManifests, type Manifest } from './manifest.ts';
 import { normal, type SourceTree } from './source-tree.ts';
 
@@ -59,6 +59,11 @@ export class Renderer {
       default:
         return renderDirectory(tree, path, options.directory ?? {});
     }
+  }
+
+  /** Objects that were made otherwise, with what a kustomization changes about them. */
+  kustomized(manifests: readonly Manifest[], options: KustomizeOptions): Promise<Manifest[]> {
+    return kustomizeManifests(manifests, options, this.#tools);
   }
 
   async helm(tree: SourceTree, { path, helm, capabilities }: RenderOptions): Promise<HelmResult> {

@@ -255,29 +255,4 @@ spec: {endpoint: "${endpoint}", bucketName: fleet, prefix: apps/, insecure: true
       [],
     );
   });
-
-  test('a HelmRelease of a chart in Git is kept with its values', async () => {
-    repo.push({
-      'charts/c/Chart.yaml': 'apiVersion: v2\nname: c\nversion: 0.2.0\n',
-      'charts/c/values.yaml': 'a: default\nb: default\n',
-      'charts/c/templates/a.yaml':
-        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "{{ .Release.Name }}"}\ndata: {value: "{{ .Values.a }} {{ .Values.b }} {{ .Values.c.d }}"}\n',
-    });
-    await dispatch.apply(
-      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: vals}\ndata: {values.yaml: "a: from map", one: "42"}\n',
-    );
-    await dispatch.apply(`apiVersion: helm.toolkit.fluxcd.io/v2
-kind: HelmRelease
-metadata: {name: rel, namespace: default}
-spec:
-  interval: 10m
-  chart: {spec: {chart: charts/c, sourceRef: {kind: GitRepository, name: fleet}}}
-  valuesFrom: [{kind: ConfigMap, name: vals}, {kind: ConfigMap, name: vals, valuesKey: one, targetPath: c.d}]
-  values: {b: inline}
-`);
-    await eventually(async () => assert.match(await ready('hr', 'rel'), /^True Helm install succeeded/));
-    assert.equal(await valueIn('rel'), 'from map inline 42');
-    await dispatch.ok('delete', 'hr', 'rel');
-    assert.equal(await valueIn('rel'), '');
-  });
 });

@@ -154,6 +154,7 @@ spec:
   path: ./flux
   prune: true
   wait: true
+  timeout: 1s
   healthCheckExprs:
   - {apiVersion: v1, kind: ConfigMap, current: "data.value == '2'", failed: "data.value == '3'"}
 `);
@@ -166,7 +167,7 @@ spec:
         ),
       );
     };
-    await says('1', /ConfigMap default\/flux is Progressing/);
+    await says('1', /^timeout waiting for: ConfigMap default\/flux is Progressing/);
     await says('3', /ConfigMap default\/flux is Degraded: ConfigMap has failed/);
     await says('2', /Applied revision/);
   });

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
-import { hasFinalizer, withFinalizer } from '../../kube/index.ts';
+import { hasFinalizer, type KubeObject, withFinalizer } from '../../kube/index.ts';
 import type { Desired } from '../engine/desired.ts';
 import { advance, type SyncStep } from '../engine/sync.ts';
 import { hookTasks } from '../engine/sync-tasks.ts';
 import type { ObjectKey } from '../engine/object-key.ts';
 import type { Cluster } from '../clusters/cluster.ts';
-import { type Application, DELETION_FINALIZERS, type DeletionPhase } from '../resources.ts';
+import { DELETION_FINALIZERS, type DeletionPhase } from '../resources.ts';
 
 export const DELETION_PHASES: readonly DeletionPhase[] = ['PreDelete', 'PostDelete'];
 
 /** The finalizers of an application, with those that its hooks around deletion need. Undefined where it has them. */
-export function missingFinalizers(app: Application, items: readonly Desired[]): string[] | undefined {
+export function missingFinalizers(app: KubeObject, items: readonly Desired[]): string[] | undefined {
   const wanted = DELETION_PHASES.filter(
     (phase) =>
       !hasFinalizer(app, DELETION_FINALIZERS[phase]) &&
@@ -26,7 +26,7 @@ export function missingFinalizers(app: Application, items: readonly Desired[]): 
 
 /** Takes the hooks of a phase as far as they get now. They run once for the deletion, however often this is called. */
 export function runDeletionHooks(
-  app: Application,
+  app: KubeObject,
   phase: DeletionPhase,
   {
     items,

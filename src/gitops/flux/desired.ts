@@ -7,8 +7,12 @@ import {
   unlessGone,
 } from '../../kube/index.ts';
 import {
+  type HelmResult,
+  type HelmSource,
+  type KustomizeOptions,
   type Manifest,
   readYaml,
+  type Release,
   RenderError,
   type RenderOptions,
   type SopsKeys,
@@ -16,7 +20,9 @@ import {
 } from '../../render/index.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { GitopsContext } from '../context.ts';
+import { NOTES } from '../resources.ts';
 import { SourceNotReady } from './not-ready.ts';
+import { ReleaseAttempt, releasePlace, type ReleaseReport } from './release.ts';
 import type { Kept, SourceReference } from './resources.ts';
 import type { FluxSources } from './sources.ts';
 import { substitute, withMetadata } from './substitute.ts';
@@ -26,6 +32,14 @@ export interface KeptManifests {
   /** The same for the same manifests. */
   key: string;
   render: () => Promise<Manifest[]>;
+  /** Of a HelmRelease. */
+  release?: {
+    version: number;
+    isUpgrade: boolean;
+    isRolledBack: boolean;
+    succeeded: () => Promise<ReleaseReport | undefined>;
+    failed: (message: string) => Promise<ReleaseReport | undefined>;
+  };
 }
 
 export interface DesiredParts {
@@ -139,64 +153,89 @@ async function dataOf(
 
 /** What a HelmRelease says with the chart and the values that it names. */
 export async function releaseManifests(
-  { context, sources }: DesiredParts,
+  parts: DesiredParts,
   kept: Kept,
   cluster: Cluster,
 ): Promise<KeptManifests> {
-  const { spec, metadata } = kept;
-  const namespace = metadata.namespace ?? '';
-  const { source, name, version, valuesFiles } = chartOf(spec, sources, namespace);
+  const { context } = parts;
+  const { spec } = kept;
   const values = await valuesOf(context, kept);
-  const capabilities = await cluster.capabilities();
-  const target = spec.targetNamespace ?? namespace;
-  const release = {
-    name:
-      spec.releaseName ??
-      (spec.targetNamespace === undefined ? metadata.name! : `${spec.targetNamespace}-${metadata.name}`),
-    namespace: target,
+  const { id, revision, result: resultOf } = await chartResult(parts, kept, values, cluster);
+  const key = JSON.stringify([id, { ...spec, suspend: undefined, interval: undefined }, values]);
+  const release = await ReleaseAttempt.of(kept, key, { cluster, now: context.now });
+  const result = async (): Promise<HelmResult> => {
+    const { version, isUpgrade } = release;
+    const found = await resultOf({ ...releasePlace(kept), revision: version, isUpgrade });
+    const rendered = await postRendered(context, kept, found.manifests);
+    return {
+      ...found,
+      manifests: rendered.map((item) => ({
+        ...item,
+        object: withMetadata(item.object, spec.commonMetadata),
+      })),
+    };
   };
-  const helm = {
+  return {
+    revision,
+    key: `${release.version}/${release.isRolledBack}/${key}`,
+    render: async () =>
+      release.isRolledBack ? release.previous() : release.withHooks((await result()).manifests),
+    release: {
+      version: release.version,
+      isUpgrade: release.isUpgrade,
+      isRolledBack: release.isRolledBack,
+      succeeded: () => release.succeeded(result),
+      failed: (message) => release.failed(result, message),
+    },
+  };
+}
+
+/** Rendering a chart, wherever it comes from. */
+async function chartResult(
+  { context, sources }: DesiredParts,
+  { spec, metadata }: Kept,
+  values: { name: string; text: string }[],
+  cluster: Cluster,
+): Promise<{ id: string; revision: string; result: (release: Release) => Promise<HelmResult> }> {
+  const { source, name, version, valuesFiles } = chartOf(spec, sources, metadata.namespace ?? '');
+  const capabilities = await cluster.capabilities();
+  const helmOf = (release: Release): HelmSource => ({
     release,
     skipTests: true,
     ...(spec.install?.crds === 'Skip' && { skipCrds: true }),
     values: { files: values, ...(spec.values && { object: spec.values }) },
     ...(valuesFiles && { valueFiles: valuesFiles }),
-  };
-  const finish = (manifests: Manifest[]): Manifest[] =>
-    manifests.map((item) => ({ ...item, object: withMetadata(item.object, spec.commonMetadata) }));
-  if (source.kind === 'GitRepository') {
+  });
+  if (source.kind === 'GitRepository' || source.kind === 'Bucket') {
     const { id, revision, tree } = await sources.files(source);
-    return {
-      revision,
-      key: JSON.stringify([id, spec, values]),
-      render: async () =>
-        finish(
-          (
-            await context.renderer.helm(await tree(), {
-              path: name,
-              capabilities,
-              helm,
-            })
-          ).manifests,
-        ),
-    };
+    const result = async (release: Release): Promise<HelmResult> =>
+      context.renderer.helm(await tree(), { path: name, capabilities, helm: helmOf(release) });
+    return { id, revision, result };
   }
   const chart = await sources.chart(source, { name, version });
-  return {
-    revision: chart.version,
-    key: JSON.stringify([chart, spec, values]),
-    render: async () =>
-      finish(
-        (
-          await context.renderer.packedChart(
-            await sources.fetchChart(chart.place),
-            helm,
-            capabilities,
-            async () => undefined,
-          )
-        ).manifests,
-      ),
-  };
+  const result = async (release: Release): Promise<HelmResult> =>
+    context.renderer.packedChart(
+      await sources.fetchChart(chart.place),
+      helmOf(release),
+      capabilities,
+      async () => undefined,
+    );
+  const { credentials: _, ...place } = chart.place;
+  return { id: JSON.stringify(place), revision: chart.version, result };
+}
+
+/** What is changed about a chart from outside. Its hooks stay as they are, as Helm has it. */
+async function postRendered(
+  { renderer }: GitopsContext,
+  { spec }: Kept,
+  manifests: readonly Manifest[],
+): Promise<Manifest[]> {
+  const isHook = ({ object }: Manifest): boolean =>
+    object.metadata.annotations?.[NOTES.helmHook] !== undefined;
+  let rest = manifests.filter((item) => !isHook(item));
+  for (const { kustomize } of spec.postRenderers ?? [])
+    if (kustomize !== undefined) rest = await renderer.kustomized(rest, kustomize as KustomizeOptions);
+  return [...rest, ...manifests.filter(isHook)];
 }
 
 function chartOf(

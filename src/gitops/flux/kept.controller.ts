@@ -9,34 +9,35 @@ import {
   isApiError,
   type KubeObject,
   type Outcome,
-  parseKubeconfig,
   type Request,
   type ResourceRef,
-  type Secret,
   SECRETS,
-  secretText,
   unlessGone,
   durationMs,
-  withCondition,
   withFinalizer,
   withoutFinalizer,
 } from '../../kube/index.ts';
 import { RenderError } from '../../render/index.ts';
 import { GitError, SourceProblem } from '../../scm/index.ts';
 import { removeObjects } from '../applications/deletion.ts';
+import { missingFinalizers, runDeletionHooks } from '../applications/deletion-hooks.ts';
 import { projectOf, refusalOf } from '../applications/project.ts';
 import { type Cluster, ClusterDown } from '../clusters/cluster.ts';
 import type { Clusters } from '../clusters/clusters.ts';
 import type { GitopsContext } from '../context.ts';
 import { type Compared, compareAll } from '../engine/comparison.ts';
-import { type Desired, prepare } from '../engine/desired.ts';
-import { worse } from '../engine/health.ts';
-import { healthByRules } from '../engine/health-rules.ts';
-import { showKey } from '../engine/object-key.ts';
+import { type Desired, type Ownership, prepare } from '../engine/desired.ts';
+import type { ObjectKey } from '../engine/object-key.ts';
 import { fluxMark, ownerOf } from '../engine/owner.ts';
 import { advance, type SyncStep } from '../engine/sync.ts';
 import { hookTasks, type SyncTask } from '../engine/sync-tasks.ts';
-import { APP_PROJECTS, type AppProject, type HealthCode, IN_CLUSTER } from '../resources.ts';
+import {
+  APP_PROJECTS,
+  type AppProject,
+  DELETION_FINALIZERS,
+  type DeletionPhase,
+  IN_CLUSTER,
+} from '../resources.ts';
 import {
   type DesiredParts,
   type KeptManifests,
@@ -44,14 +45,12 @@ import {
   releaseManifests,
 } from './desired.ts';
 import { SourceNotReady } from './not-ready.ts';
-import {
-  BUCKETS,
-  GIT_REPOSITORIES,
-  type InventoryEntry,
-  type Kept,
-  OCI_REPOSITORIES,
-  type SourceObject,
-} from './resources.ts';
+import { manifestsOf } from './helm-storage.ts';
+import { isLate, keptHealth } from './kept-health.ts';
+import { KeptClusters } from './kept-clusters.ts';
+import { goodNews, type Report, statusOf } from './kept-report.ts';
+import { storageKey, storageOf } from './release.ts';
+import { BUCKETS, GIT_REPOSITORIES, type Kept, OCI_REPOSITORIES, type SourceObject } from './resources.ts';
 
 const FINALIZER = 'finalizers.fluxcd.io';
 const INTERVAL_MS = 600_000;
@@ -65,26 +64,16 @@ const FILE_SOURCES = {
 const BY_SOURCE = 'source';
 const BY_VALUES = 'values';
 
-interface Report {
-  status: 'True' | 'False' | 'Unknown';
-  reason: string;
-  message: string;
-  revision?: string;
-  isApplied?: boolean;
-  entries?: InventoryEntry[];
-}
-
 /** Keeps what Kustomizations, or HelmReleases, say. Both are the same work on manifests that come from different places. */
 export class KeptController {
   readonly #context: GitopsContext;
   readonly #resource: ResourceRef;
-  readonly #clusters: Clusters;
+  readonly #clusters: KeptClusters;
   readonly #parts: DesiredParts;
   readonly #objects: Informer<Kept>;
   readonly #projects: Informer<AppProject>;
   readonly #controller: Controller;
   readonly #prepared = new Map<string, { key: string; items: Promise<Desired[]> }>();
-  readonly #remote = new Map<string, { version: string; cluster: Cluster }>();
 
   constructor(
     context: GitopsContext,
@@ -93,7 +82,7 @@ export class KeptController {
   ) {
     this.#context = context;
     this.#resource = resource;
-    this.#clusters = clusters;
+    this.#clusters = new KeptClusters(context.client, clusters);
     this.#parts = parts;
     this.#objects = context.informers
       .for<Kept>(resource)
@@ -147,7 +136,7 @@ export class KeptController {
     }
     const intervalMs = durationMs(kept.spec.interval ?? '') ?? INTERVAL_MS;
     try {
-      const cluster = await this.#cluster(kept);
+      const cluster = await this.#clusters.of(kept);
       const key = `${this.#resource.plural}/${namespace}/${name}`;
       if (!cluster.enter(key, () => this.#controller.queue.add(`${namespace}/${name}`))) return DONE;
       try {
@@ -179,6 +168,15 @@ export class KeptController {
       cluster,
     );
     const items = await this.#prepare(kept, manifests, cluster);
+    if (isRelease) {
+      const refusal = this.#refusal(kept, cluster)(storageKey(kept));
+      if (refusal !== undefined) throw new SourceNotReady(refusal);
+      const finalizers = missingFinalizers(kept, items);
+      if (finalizers !== undefined) {
+        await this.#patch(kept, { metadata: { finalizers, resourceVersion: kept.metadata.resourceVersion } });
+        return DONE;
+      }
+    }
     for (const { id, v } of kept.status?.inventory?.entries ?? []) await watchKind(cluster, id, v);
     const owned = { owner: this.#ownerId(kept), cluster, rules: [] };
     const compared = await compareAll(
@@ -190,20 +188,17 @@ export class KeptController {
       .filter(({ hooks }) => hooks.length === 0)
       .map(({ key }) => ({ id: `${key.namespace}_${key.name}_${key.group}_${key.kind}`, v: key.version }));
     const done = { revision: manifests.revision, entries };
-    if (step?.phase === 'Failed') {
-      await this.#report(kept, {
-        status: 'False',
+    if (step?.phase === 'Failed')
+      return this.#failed(kept, manifests, {
         reason: 'ReconciliationFailed',
         message: step.message,
         ...done,
       });
-      return { result: 'requeueAfter', ms: durationMs(kept.spec.retryInterval ?? '') ?? RETRY_MS };
-    }
     if (step?.phase === 'Running') {
       await this.#report(kept, { status: 'Unknown', reason: 'Progressing', message: step.message, ...done });
       return { result: 'requeueAfter', ms: WAIT_MS };
     }
-    const health = this.#healthOf(
+    const health = keptHealth(
       kept,
       step === undefined
         ? compared
@@ -213,6 +208,11 @@ export class KeptController {
           ),
     );
     if (health !== undefined) {
+      if (isLate(kept, manifests.revision, this.#context.now())) {
+        const message = `timeout waiting for: ${health.message}`;
+        const parts = { reason: 'HealthCheckFailed', message, isApplied: true, ...done };
+        return this.#failed(kept, manifests, parts);
+      }
       const isBad = health.code === 'Degraded';
       await this.#report(kept, {
         status: isBad ? 'False' : 'Unknown',
@@ -223,17 +223,18 @@ export class KeptController {
       });
       return { result: 'requeueAfter', ms: WAIT_MS };
     }
-    const message = isRelease
-      ? `Helm install succeeded for release with chart version ${manifests.revision}`
-      : `Applied revision: ${manifests.revision}`;
-    await this.#report(kept, {
-      status: 'True',
-      reason: isRelease ? 'InstallSucceeded' : 'ReconciliationSucceeded',
-      message,
-      isApplied: true,
-      ...done,
-    });
+    const release = await manifests.release?.succeeded();
+    await this.#report(kept, { ...goodNews(kept, manifests, release), isApplied: true, release, ...done });
     return { result: 'requeueAfter', ms: intervalMs };
+  }
+
+  async #failed(
+    kept: Kept,
+    { release }: KeptManifests,
+    report: Omit<Report, 'status' | 'release'>,
+  ): Promise<Outcome> {
+    await this.#report(kept, { status: 'False', ...report, release: await release?.failed(report.message) });
+    return { result: 'requeueAfter', ms: durationMs(kept.spec.retryInterval ?? '') ?? RETRY_MS };
   }
 
   /** Does what differs, and nothing where nothing does. */
@@ -264,8 +265,6 @@ export class KeptController {
     ];
     if (tasks.length === 0) return undefined;
     const namespace = metadata.namespace ?? '';
-    const isShared = spec.kubeConfig === undefined;
-    const rules = projectOf(asApplication(kept), this.#projects);
     return advance({
       tasks,
       results: [],
@@ -285,26 +284,36 @@ export class KeptController {
         .update(`${namespace}/${metadata.name}/${revision}/${metadata.generation}`)
         .digest('hex'),
       isConfirmed: true,
-      refusal: (key) => refusalOf(rules, key, { server: cluster.server, name: cluster.name, isShared }),
+      refusal: this.#refusal(kept, cluster),
     });
   }
 
   #prepare(kept: Kept, manifests: KeptManifests, cluster: Cluster): Promise<Desired[]> {
-    const { namespace = '', name = '' } = kept.metadata;
-    const place = `${namespace}/${name}`;
+    const place = `${kept.metadata.namespace}/${kept.metadata.name}`;
     const known = this.#prepared.get(place);
     if (known?.key === manifests.key) return known.items;
-    const owner = {
-      mark: fluxMark(this.#resource.group, namespace, name),
-      namespace: kept.spec.targetNamespace ?? namespace,
-    };
     const items = manifests
       .render()
-      .then((found) => prepare(found, owner, cluster))
+      .then((found) => prepare(found, this.#ownership(kept), cluster))
       .then((prepared) => prepared.items);
     this.#prepared.set(place, { key: manifests.key, items });
     items.catch(() => this.#prepared.delete(place));
     return items;
+  }
+
+  #ownership({ metadata, spec }: Kept): Ownership {
+    const { namespace = '', name = '' } = metadata;
+    return {
+      mark: fluxMark(this.#resource.group, namespace, name),
+      namespace: spec.targetNamespace ?? namespace,
+    };
+  }
+
+  /** Why something may not be put on a cluster. */
+  #refusal(kept: Kept, { server, name }: Cluster): (key: ObjectKey) => string | undefined {
+    const rules = projectOf(asApplication(kept), this.#projects);
+    const isShared = kept.spec.kubeConfig === undefined;
+    return (key) => refusalOf(rules, key, { server, name, isShared });
   }
 
   #ownerId({ metadata }: Kept): string {
@@ -324,74 +333,17 @@ export class KeptController {
     return undefined;
   }
 
-  #healthOf(
-    { spec, kind }: Kept,
-    compared: readonly Compared[],
-  ): { code: HealthCode; message: string } | undefined {
-    const checks = spec.healthChecks ?? [];
-    const all = spec.wait === true || kind === 'HelmRelease';
-    const looked = compared.filter(
-      ({ key, requiresPruning }) =>
-        !requiresPruning &&
-        (all ||
-          checks.some(
-            (check) =>
-              check.kind === key.kind &&
-              check.name === key.name &&
-              (check.namespace ?? key.namespace) === key.namespace,
-          )),
-    );
-    const found = looked.map(({ key, live, health }) => ({
-      key,
-      health: (live && healthByRules(live, spec.healthCheckExprs ?? [])) ?? health,
-    }));
-    const code = found.reduce<HealthCode>(
-      (worst, { health }) => (health === undefined ? worst : worse(worst, health.status)),
-      'Healthy',
-    );
-    if (code === 'Healthy' || code === 'Suspended') return undefined;
-    const item = found.find(({ health }) => health?.status === code);
-    return {
-      code,
-      message: `${item === undefined ? '' : showKey(item.key)} is ${code}${item?.health?.message ? `: ${item.health.message}` : ''}`,
-    };
-  }
-
-  async #cluster({ spec, metadata }: Kept): Promise<Cluster> {
-    const reference = spec.kubeConfig?.secretRef;
-    if (reference === undefined) return this.#clusters.own;
-    const secret = await unlessGone(
-      this.#context.client.get<Secret>(SECRETS, metadata.namespace ?? '', reference.name),
-    );
-    if (secret === undefined)
-      throw new SourceNotReady(`There is no Secret ${reference.name} with a kubeconfig.`);
-    const { uid = '', resourceVersion: version = '' } = secret.metadata;
-    const known = this.#remote.get(uid);
-    if (known?.version === version) return known.cluster;
-    await known?.cluster[Symbol.asyncDispose]();
-    const text = secretText(secret, reference.key ?? 'value') || secretText(secret, 'value.yaml');
-    // Its words come from somebody else: nothing of it is run, and no file of this machine is read for it.
-    const access = parseKubeconfig(text, {
-      path: `the kubeconfig of ${reference.name}`,
-      allowExec: false,
-      allowFiles: false,
-    });
-    const cluster = this.#clusters.openWith(access, reference.name);
-    this.#remote.set(uid, { version, cluster });
-    return cluster;
-  }
-
   async #remove(kept: Kept): Promise<Outcome> {
     if (!hasFinalizer(kept, FINALIZER)) return DONE;
     if (kept.spec.prune || kept.kind === 'HelmRelease') {
       try {
-        const cluster = await this.#cluster(kept);
-        for (const { id, v } of kept.status?.inventory?.entries ?? []) await watchKind(cluster, id, v);
-        const left = await removeObjects(cluster, this.#ownerId(kept), {
-          known: [],
-          propagation: 'Background',
-        });
-        if (left > 0) return { result: 'requeueAfter', ms: WAIT_MS };
+        const cluster = await this.#clusters.of(kept);
+        const waits =
+          (await this.#uninstallHooks(kept, 'PreDelete', cluster)) ??
+          (await this.#removeObjects(kept, cluster)) ??
+          (await this.#uninstallHooks(kept, 'PostDelete', cluster));
+        if (waits !== undefined) return waits;
+        if (kept.kind === 'HelmRelease') await storageOf(kept, cluster, this.#context.now).clear();
       } catch (error) {
         if (error instanceof ClusterDown) return { result: 'requeueAfter', ms: RETRY_MS };
         if (reasonOf(error) === undefined) throw error;
@@ -401,25 +353,33 @@ export class KeptController {
     return DONE;
   }
 
-  async #report(
-    kept: Kept,
-    { status: is, reason, message, revision, isApplied, entries }: Report,
-  ): Promise<void> {
-    const { generation = 1 } = kept.metadata;
-    const status = {
-      observedGeneration: generation,
-      conditions: withCondition(
-        kept.status?.conditions,
-        { type: 'Ready', status: is, reason, message, observedGeneration: generation },
-        this.#context.now(),
-      ),
-      ...(revision !== undefined && { lastAttemptedRevision: revision }),
-      ...(isApplied && { lastAppliedRevision: revision }),
-      // What was there before stays known until it is gone.
-      ...(entries !== undefined && {
-        inventory: { entries: isApplied ? entries : joined(entries, kept.status?.inventory?.entries ?? []) },
-      }),
-    };
+  async #removeObjects(kept: Kept, cluster: Cluster): Promise<Outcome | undefined> {
+    for (const { id, v } of kept.status?.inventory?.entries ?? []) await watchKind(cluster, id, v);
+    const order = { known: [], propagation: 'Background' } as const;
+    const left = await removeObjects(cluster, this.#ownerId(kept), order);
+    return left > 0 ? { result: 'requeueAfter', ms: WAIT_MS } : undefined;
+  }
+
+  /** What a chart runs before its objects go, or after. */
+  async #uninstallHooks(kept: Kept, phase: DeletionPhase, cluster: Cluster): Promise<Outcome | undefined> {
+    const finalizer = DELETION_FINALIZERS[phase];
+    if (!hasFinalizer(kept, finalizer)) return undefined;
+    const version = kept.status?.history?.[0]?.version;
+    const release = version && (await storageOf(kept, cluster, this.#context.now).get(version));
+    if (release) {
+      const { items } = await prepare(manifestsOf(release), this.#ownership(kept), cluster);
+      const refusal = this.#refusal(kept, cluster);
+      const { phase: result, message } = await runDeletionHooks(kept, phase, { items, cluster, refusal });
+      if (result === 'Failed')
+        await this.#report(kept, { status: 'False', reason: 'UninstallFailed', message });
+      if (result !== 'Succeeded') return { result: 'requeueAfter', ms: WAIT_MS };
+    }
+    await this.#patch(kept, { metadata: { finalizers: withoutFinalizer(kept, finalizer) } });
+    return { result: 'requeueAfter', ms: 1 };
+  }
+
+  async #report(kept: Kept, report: Report): Promise<void> {
+    const status = statusOf(kept, report, this.#context.now());
     if (JSON.stringify({ ...kept.status, ...status }) === JSON.stringify(kept.status)) return;
     await this.#patch(kept, { status }, 'status');
   }
@@ -438,13 +398,8 @@ export class KeptController {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#remote.values()].map(({ cluster }) => cluster[Symbol.asyncDispose]()));
+    await this.#clusters[Symbol.asyncDispose]();
   }
-}
-
-function joined(a: readonly InventoryEntry[], b: readonly InventoryEntry[]): InventoryEntry[] {
-  const known = new Set(a.map(({ id }) => id));
-  return [...a, ...b.filter(({ id }) => !known.has(id))];
 }
 
 async function watchKind(cluster: Cluster, id: string, version: string): Promise<void> {

@@ -59,6 +59,21 @@ export interface InventoryEntry {
   v: string;
 }
 
+/** A release, the newest first. */
+export interface ReleaseSnapshot {
+  name: string;
+  namespace: string;
+  version: number;
+  chartName: string;
+  chartVersion: string;
+  appVersion?: string;
+  status: 'deployed' | 'failed' | 'superseded';
+  /** Stands for the chart, the values and everything else that it was made of. */
+  digest: string;
+  firstDeployed: string;
+  lastDeployed: string;
+}
+
 /** What Kustomizations and HelmReleases have in common. */
 export interface Kept extends KubeObject {
   spec: {
@@ -102,6 +117,10 @@ export interface Kept extends KubeObject {
       optional?: boolean;
     }[];
     install?: { crds?: string; createNamespace?: boolean };
+    upgrade?: { crds?: string; remediation?: { retries?: number; strategy?: string } };
+    storageNamespace?: string;
+    maxHistory?: number;
+    postRenderers?: { kustomize?: { patches?: object[]; images?: object[] } }[];
   };
   status?: {
     observedGeneration?: number;
@@ -109,12 +128,9 @@ export interface Kept extends KubeObject {
     lastAppliedRevision?: string;
     lastAttemptedRevision?: string;
     inventory?: { entries: InventoryEntry[] };
-    history?: {
-      chartVersion?: string;
-      firstDeployed?: string;
-      status?: string;
-      name?: string;
-      version?: number;
-    }[];
+    history?: ReleaseSnapshot[];
+    /** How often the last attempt has failed. */
+    failures?: number;
+    storageNamespace?: string;
   };
 }

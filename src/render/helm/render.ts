@@ -1,8 +1,8 @@
-import { RenderError } from '../go-template/index.ts';
+import { fromGo, RenderError } from '../go-template/index.ts';
 import type { Manifest } from '../manifest.ts';
 import { parseVersion, satisfies } from '../sprig/semver.ts';
 import { readAllYaml } from '../yaml/read.ts';
-import { type Chart, copyChart } from './chart.ts';
+import { type Chart, type ChartMetadata, copyChart } from './chart.ts';
 import { coalesceValues } from './coalesce.ts';
 import { processDependencies } from './dependencies.ts';
 import { type Release, renderTemplates } from './engine.ts';
@@ -20,9 +20,20 @@ export interface HelmOptions {
   now: () => number;
 }
 
+/** A chart as releases keep it: without those that it depends on. */
+export interface ReleasedChart {
+  metadata: ChartMetadata;
+  /** Contents in Base64. */
+  templates: { name: string; data: string }[];
+  files: { name: string; data: string }[];
+  values: object;
+}
+
 export interface HelmResult {
   manifests: Manifest[];
   notes: string;
+  /** What the release was made of: the chart, and what was given over its values. */
+  source: () => { chart: ReleasedChart; config: object };
 }
 
 const HOOK = 'helm.sh/hook';
@@ -47,7 +58,24 @@ export function renderChart(original: Chart, options: HelmOptions): HelmResult {
     .flatMap(([name, text]) => (name.endsWith('NOTES.txt') ? [] : manifestsOf(text, name)));
   const isTest = ({ object }: Manifest): boolean =>
     /(?:^|,)\s*test(?:-success|-failure)?\s*(?:,|$)/.test(object.metadata?.annotations?.[HOOK] ?? '');
-  return { manifests: [...crds, ...manifests.filter((item) => !options.skipTests || !isTest(item))], notes };
+  return {
+    manifests: [...crds, ...manifests.filter((item) => !options.skipTests || !isTest(item))],
+    notes,
+    source: () => ({
+      chart: releasedChart(original),
+      config: fromGo(gatherValues(options.values)) as object,
+    }),
+  };
+}
+
+function releasedChart({ metadata, templates, files, values }: Chart): ReleasedChart {
+  const packed = (bytes: Buffer | string): string => Buffer.from(bytes).toString('base64');
+  return {
+    metadata,
+    templates: templates.map(({ name, text }) => ({ name, data: packed(text) })),
+    files: [...files].map(([name, bytes]) => ({ name, data: packed(bytes) })),
+    values: fromGo(values) as object,
+  };
 }
 
 function checkKubeVersion(chart: Chart, kubeVersion: string): void {

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { before, describe, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { Dispatch } from './dispatch.ts';
+import { GitopsRepo } from './gitops-repo.ts';
+import { eventually, SKIP_SANDBOX } from './pods.ts';
+
+interface Release {
+  version: number;
+  info: { status: string; description: string; notes?: string };
+  chart: { metadata: { name: string; version: string } };
+  config: object;
+  manifest: string;
+  hooks: { name: string; events: string[] }[];
+}
+
+describe('a HelmRelease', () => {
+  const dispatch = Dispatch.ofSuite();
+  let repo: GitopsRepo;
+  before(async () => {
+    repo = await GitopsRepo.create(dispatch, 'charts');
+    repo.push({ 'README.md': 'charts' });
+    await dispatch.apply(`apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: charts}
+spec: {url: "${repo.url}", interval: 10m, ref: {branch: main}}
+`);
+  });
+
+  const release = (name: string, chart: string, more: string): Promise<void> =>
+    dispatch.apply(`apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: ${name}}
+spec:
+  interval: 10m
+  chart: {spec: {chart: ${chart}, sourceRef: {kind: GitRepository, name: charts}}}
+${more}
+`);
+  const says = (name: string, text: RegExp): Promise<void> =>
+    eventually(async () => {
+      const path = 'jsonpath={.status.conditions[0].status} {.status.conditions[0].message}';
+      assert.match(await dispatch.ok('get', 'hr', name, '-o', path), text);
+    });
+  const valueIn = async (name: string): Promise<string> =>
+    (await dispatch.kubectl('get', 'cm', name, '-o', 'jsonpath={.data.value}')).stdout;
+  const stored = async (name: string): Promise<Release[]> => {
+    const text = await dispatch.ok('get', 'secret', '-l', `owner=helm,name=${name}`, '-o', 'json');
+    const { items } = JSON.parse(text) as { items: { type: string; data: { release: string } }[] };
+    for (const { type } of items) assert.equal(type, 'helm.sh/release.v1');
+    return items
+      .map(({ data }) => {
+        const packed = Buffer.from(Buffer.from(data.release, 'base64').toString(), 'base64');
+        return JSON.parse(gunzipSync(packed).toString()) as Release;
+      })
+      .sort((a, b) => a.version - b.version);
+  };
+  const kept = async (name: string): Promise<string[]> =>
+    (await stored(name)).map(({ version, info }) => `${version} ${info.status} ${info.description}`);
+
+  test('is kept with its values, as Helm itself would keep it', async () => {
+    repo.push({
+      'c/Chart.yaml': 'apiVersion: v2\nname: c\nversion: 0.2.0\nappVersion: "7"\n',
+      'c/values.yaml': 'a: default\nb: default\n',
+      'c/templates/NOTES.txt': 'Look at {{ .Release.Name }}.',
+      'c/templates/a.yaml':
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "{{ .Release.Name }}"}\ndata: {value: "{{ .Values.a }} {{ .Values.b }} {{ .Values.c.d }} {{ .Release.Revision }} {{ .Release.IsUpgrade }}"}\n',
+    });
+    await dispatch.apply(
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: vals}\ndata: {values.yaml: "a: from map", one: "42"}\n',
+    );
+    const values = (b: string): Promise<void> =>
+      release(
+        'rel',
+        'c',
+        `  valuesFrom: [{kind: ConfigMap, name: vals}, {kind: ConfigMap, name: vals, valuesKey: one, targetPath: c.d}]\n  values: {b: ${b}}\n  postRenderers: [{kustomize: {patches: [{target: {kind: ConfigMap}, patch: '[{"op": "add", "path": "/data/patched", "value": "yes"}]'}]}}]`,
+      );
+    await values('inline');
+    await says('rel', /^True Helm install succeeded for release default\/rel\.v1 with chart c@0\.2\.0$/);
+    assert.equal(await valueIn('rel'), 'from map inline 42 1 false');
+    assert.equal(await dispatch.ok('get', 'cm', 'rel', '-o', 'jsonpath={.data.patched}'), 'yes');
+    const [first] = await stored('rel');
+    assert.deepEqual(
+      [first?.chart.metadata.name, first?.config, first?.info.notes],
+      ['c', { a: 'from map', b: 'inline', c: { d: 42 } }, 'Look at rel.'],
+    );
+    assert.match(first?.manifest ?? '', /^---\n# Source: c\/templates\/a\.yaml\napiVersion: v1\n/);
+    await values('changed');
+    await says('rel', /^True Helm upgrade succeeded for release default\/rel\.v2/);
+    assert.equal(await valueIn('rel'), 'from map changed 42 2 true');
+    assert.deepEqual(await kept('rel'), ['1 superseded Install complete', '2 deployed Upgrade complete']);
+    // Somebody has used Helm in between.
+    const own = JSON.parse(await dispatch.ok('get', 'secret', 'sh.helm.release.v1.rel.v2', '-o', 'json')) as {
+      metadata: { name: string; labels: Record<string, string> };
+    };
+    const labels = { ...own.metadata.labels, version: '7' };
+    const metadata = { name: 'sh.helm.release.v1.rel.v7', labels };
+    await dispatch.apply(JSON.stringify({ ...own, metadata }));
+    await values('again');
+    await says('rel', /^True Helm upgrade succeeded for release default\/rel\.v8/);
+    await dispatch.ok('delete', 'secret', 'sh.helm.release.v1.rel.v7');
+    // What is the same is no new release, even for a server that was started again.
+    await dispatch.kill('SIGKILL');
+    await dispatch.up();
+    await repo.follow();
+    await dispatch.ok('delete', 'cm', 'rel');
+    await eventually(async () => assert.equal(await valueIn('rel'), 'from map again 42 8 true'));
+    assert.equal((await kept('rel')).length, 3);
+    await dispatch.ok('delete', 'hr', 'rel');
+    assert.equal(await valueIn('rel'), '');
+    assert.deepEqual(await stored('rel'), []);
+  });
+
+  test('whose upgrade fails is put back to what was there, until something new comes', async () => {
+    const chart = (version: string, name: string): void => {
+      repo.push({
+        'u/Chart.yaml': `apiVersion: v2\nname: u\nversion: ${version}\n`,
+        'u/templates/a.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: upgraded}\ndata: {value: "${version}"}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: "${name}"}\n`,
+      });
+    };
+    chart('1.0.0', 'fine');
+    await release('up', 'u', '  upgrade: {remediation: {retries: 1}}\n  retryInterval: 100ms');
+    await says('up', /^True Helm install succeeded/);
+    // The server takes the first object, and not the second.
+    chart('2.0.0', 'No Name');
+    await says(
+      'up',
+      /^False Failed to upgrade to version 2 of u@2\.0\.0: rolled back to release default\/up\.v3 with chart u@1\.0\.0$/,
+    );
+    assert.equal(await valueIn('upgraded'), '1.0.0');
+    const [one, two, three] = await kept('up');
+    assert.deepEqual([one, three], ['1 superseded Install complete', '3 deployed Rollback to 1']);
+    assert.match(
+      two ?? '',
+      /^2 failed one or more objects failed to apply, reason: ConfigMap default\/No Name/,
+    );
+    chart('3.0.0', 'fine');
+    await says('up', /^True Helm upgrade succeeded for release default\/up\.v4 with chart u@3\.0\.0$/);
+    assert.equal(await valueIn('upgraded'), '3.0.0');
+  });
+
+  test(
+    'runs the hooks that are for what happens, and those around its end',
+    { skip: SKIP_SANDBOX },
+    async () => {
+      const hook = (events: string): string =>
+        `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "on-${events.replaceAll(',', '-')}", annotations: {"helm.sh/hook": "${events}"}}\n`;
+      const job =
+        'apiVersion: batch/v1\nkind: Job\nmetadata: {name: goodbye, annotations: {"helm.sh/hook": pre-delete, "helm.sh/hook-delete-policy": hook-succeeded}}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: dispatch.local/shell, command: ["true"]}]}}}\n';
+      repo.push({
+        'h/Chart.yaml': 'apiVersion: v2\nname: h\nversion: 1.0.0\n',
+        'h/templates/a.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hooked}\n',
+        'h/templates/hooks.yaml': [
+          hook('pre-install'),
+          hook('post-upgrade'),
+          hook('post-install,post-upgrade'),
+          hook('test'),
+          hook('post-delete'),
+          job,
+        ].join('---\n'),
+      });
+      const there = async (): Promise<string[]> =>
+        (await dispatch.ok('get', 'cm', '-o', 'name'))
+          .split('\n')
+          .flatMap((line) => /(?:on-.*|hooked)$/.exec(line)?.[0] ?? []);
+      await release('hooks', 'h', '');
+      await says('hooks', /^True Helm install succeeded/);
+      assert.deepEqual(await there(), ['hooked', 'on-post-install-post-upgrade', 'on-pre-install']);
+      await release('hooks', 'h', '  values: {some: thing}');
+      await says('hooks', /^True Helm upgrade succeeded/);
+      assert.deepEqual(await there(), [
+        'hooked',
+        'on-post-install-post-upgrade',
+        'on-post-upgrade',
+        'on-pre-install',
+      ]);
+      assert.deepEqual(
+        (await stored('hooks')).at(-1)?.hooks.map(({ events }) => events.join()),
+        ['pre-install', 'post-upgrade', 'post-install,post-upgrade', 'post-delete', 'pre-delete'],
+      );
+      await dispatch.ok('delete', 'hr', 'hooks');
+      await eventually(async () => assert.deepEqual(await there(), ['on-post-delete']));
+      const { stdout } = await dispatch.kubectl('get', 'job', 'goodbye', '--ignore-not-found');
+      assert.equal(stdout, '');
+    },
+  );
+});
