@@ -17,13 +17,25 @@ export const GITOPS_REPOSITORY = defineKind({
     path: optional(Type.String({ default: '.', description: 'Directory with the manifests.' })),
     revision: optional(Type.String({ default: 'HEAD', description: 'Branch, tag or commit.' })),
     federated: optional(
-      Type.Boolean({ default: false, description: 'Also for the clusters of this project.' }),
+      Type.Boolean({ default: false, description: 'Also on every cluster that this namespace has added.' }),
     ),
     suspended: optional(Type.Boolean({ default: false, description: 'Nothing is synchronised by itself.' })),
   }),
   status: Type.Object({
     application: optional(Type.String({ description: 'The Application that does it.' })),
     revision: optional(Type.String({ description: 'Commit that is in place.' })),
+    clusters: optional(
+      Type.Array(
+        Type.Object({
+          name: Type.String({ description: 'The cluster.' }),
+          application: Type.String({ description: 'The Application that does it there.' }),
+          revision: optional(Type.String({ description: 'Commit that is in place there.' })),
+          ready: Type.Boolean({ description: 'Everything is in place there, and well.' }),
+          message: Type.String(),
+        }),
+        { description: 'Where it is federated.' },
+      ),
+    ),
     conditions,
   }),
   columns: [

@@ -41,7 +41,7 @@ export class Gitops implements AsyncDisposable {
     this.applications = new ApplicationController(context, this.clusters, this.#source);
     const { clusters, repositories } = this;
     this.#flux = new Flux(context, { clusters, repositories, credentials });
-    this.#short = new GitopsRepositoryController(context);
+    this.#short = new GitopsRepositoryController(context, clusters);
     this.#planner = new Planner({
       reconciler: this.applications.reconciler,
       credentials,

@@ -19,8 +19,8 @@ export class GitopsRepo {
     this.url = url;
   }
 
-  static async create(dispatch: Dispatch, name: string): Promise<GitopsRepo> {
-    const { code, stdout, stderr } = await dispatch.run('git', 'create', name);
+  static async create(dispatch: Dispatch, name: string, ...flags: string[]): Promise<GitopsRepo> {
+    const { code, stdout, stderr } = await dispatch.run('git', 'create', name, ...flags);
     if (code !== 0) throw new Error(stderr);
     const dir = mkdtempSync(join(dispatch.home, 'clone-'));
     const repo = new GitopsRepo(dispatch, dir, stdout.trim());

@@ -599,6 +599,45 @@ spec: {size: 1}
     assert.equal(await valueIn('a', 'left'), '1');
   });
 
+  test('a federated repository is in place on every cluster that its namespace has added', async () => {
+    for (const cluster of [here, there]) await cluster.ok('create', 'namespace', 'fleet');
+    const kubeconfig = join(there.dataDir, 'kubeconfig');
+    const context = await there.ok('config', 'current-context');
+    const run = async (...args: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await here.run(...args, '--namespace', 'fleet');
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    const fleet = await GitopsRepo.create(here, 'everywhere', '--namespace', 'fleet');
+    fleet.push({ 'a.yaml': configMap('everywhere', '1') });
+    await run(
+      ...['cd', 'gitops-repository', 'create', 'fleet', '--repository-url', fleet.url, '--federated'],
+    );
+    const ready = (clusters: string): Promise<void> =>
+      eventually(async () => {
+        const path = 'jsonpath={.status.conditions[0].status} {.status.clusters[?(@.ready)].name}';
+        const args = ['-n', 'fleet', 'get', 'gitopsrepository', 'fleet', '-o', path];
+        assert.equal(await here.ok(...args), clusters);
+      });
+    await ready('True in-cluster');
+    assert.equal(await valueIn('everywhere', 'fleet'), '');
+    await run(
+      ...['gitops', 'cluster', 'add', context.trim(), '--cluster-kubeconfig', kubeconfig],
+      ...['--name', 'There!'],
+    );
+    await ready('True in-cluster There!');
+    assert.equal(await valueIn('everywhere', 'fleet'), '1');
+    const names = await here.ok('-n', 'fleet', 'get', 'applications', '-o', 'name');
+    assert.match(names, /fleet\n.*fleet-there-[0-9a-f]{8}\n/);
+    await run('gitops', 'cluster', 'rm', 'There!');
+    await ready('True in-cluster');
+    await run('cd', 'gitops-repository', 'delete', 'fleet');
+    await eventually(async () => {
+      const { stdout } = await here.kubectl('-n', 'fleet', 'get', 'configmap', 'everywhere', '-o', 'name');
+      assert.equal(stdout, '');
+    });
+  });
+
   // The last test here: others know the server by its first port.
   test(`after ${KILLS} crashes in the middle of synchronisations the last is taken to its end`, async () => {
     await there.ok('create', 'namespace', 'crash');

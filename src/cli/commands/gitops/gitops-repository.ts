@@ -27,7 +27,7 @@ export function registerGitopsRepository(cd: Command, environment: Environment):
     .option('--scm-secret <name>', 'Secret with the credentials for it')
     .option('--path <directory>', 'directory with the manifests')
     .option('--revision <revision>', 'branch, tag or commit')
-    .option('--federated', 'also for the clusters of this project')
+    .option('--federated', 'also on every cluster that the namespace has added')
     .addHelpText(
       'after',
       examples(
