@@ -43,6 +43,7 @@ export class Gitops implements AsyncDisposable {
     this.#flux = new Flux(context, { clusters, repositories, credentials });
     this.#short = new GitopsRepositoryController(context, clusters);
     this.#planner = new Planner({
+      client: context.client,
       reconciler: this.applications.reconciler,
       credentials,
       publicUrl: context.publicUrl,
@@ -51,8 +52,8 @@ export class Gitops implements AsyncDisposable {
     this.hooks = new HookController({
       context,
       credentials,
-      happened: (app, event) => {
-        for (const { repoURL } of sourcesOf(app)) this.happened(repoURL, event);
+      happened: async (app, event) => {
+        for (const { repoURL } of sourcesOf(app)) await this.happened(repoURL, event);
       },
     });
   }
@@ -66,8 +67,8 @@ export class Gitops implements AsyncDisposable {
   }
 
   /** What its provider tells of a repository. */
-  happened(url: string, event: ScmEvent): void {
-    if (event.type === 'pull_request') void this.#planner.plan(this.applications.of(url), event);
+  async happened(url: string, event: ScmEvent): Promise<void> {
+    if (event.type === 'pull_request') await this.#planner.order(this.applications.of(url), event);
     else if (event.type === 'push' || event.type === 'tag') this.pushed(url);
   }
 
@@ -92,6 +93,7 @@ export class Gitops implements AsyncDisposable {
       this.#short.run(signal),
       this.hooks.run(signal),
       this.#flux.run(signal),
+      this.applications.synced.then(() => this.#planner.resume(this.applications.list())),
     ]);
   }
 

@@ -167,7 +167,10 @@ export class Delivery implements AsyncDisposable {
         const { owner: namespace, name } = repository;
         await options.happenings.git({ id, namespace, repository: name, type: event.type, data: event });
         await this.#sink.changed(repository, event, id);
-        this.gitops.happened(`${WEB_URL}/dispatch/git/${repository.owner}/${repository.name}.git`, event);
+        await this.gitops.happened(
+          `${WEB_URL}/dispatch/git/${repository.owner}/${repository.name}.git`,
+          event,
+        );
       },
       pushed: (repository) => this.pushed(repository),
     });

@@ -638,6 +638,40 @@ spec: {size: 1}
     });
   });
 
+  // Those after it know the server by another port.
+  test(`a plan is told, however often the server is killed (${KILLS}×)`, async () => {
+    await there.ok('create', 'namespace', 'told');
+    repo.push({ 'told/a.yaml': configMap('a', '0') });
+    await create('told', 'told');
+    await untilApplication(here, 'told', (app) =>
+      assert.equal(app.status?.sync?.status, 'Synced', conditions(app)),
+    );
+    for (let kill = 1; kill <= KILLS; kill += 1) {
+      const branch = `told-${kill}`;
+      repo.git('checkout', '--quiet', '-b', branch);
+      repo.push({ 'told/a.yaml': configMap('a', String(kill)) }, branch);
+      repo.git('checkout', '--quiet', 'main');
+      const created = await here.run('change', 'create', '--repository', 'deploy', '--source', branch);
+      const name = /changerequest.dispatch.dev\/(\S+)/.exec(created.stdout)?.[1] ?? '';
+      await here.kill('SIGKILL');
+      await here.up();
+      await repo.follow();
+      const found = await eventually(async () => {
+        const { stdout } = await here.run('change', 'show', name);
+        assert.match(stdout, /dispatch\/plan\/told: success 0 created, 1 changed, 0 deleted/);
+        return stdout;
+      });
+      assert.match(found, new RegExp(`data.value: 0 → ${kill}\n`));
+      await eventually(async () => {
+        const notes = (await application(here, 'told')).metadata.annotations ?? {};
+        assert.deepEqual(
+          Object.keys(notes).filter((note) => note.startsWith('plan.')),
+          [],
+        );
+      });
+    }
+  });
+
   // The last test here: others know the server by its first port.
   test(`after ${KILLS} crashes in the middle of synchronisations the last is taken to its end`, async () => {
     await there.ok('create', 'namespace', 'crash');

@@ -82,6 +82,15 @@ export class ApplicationController {
     return this.#controller.run(signal);
   }
 
+  /** Resolves when all applications are known. */
+  get synced(): Promise<void> {
+    return this.#applications.synced;
+  }
+
+  list(): Application[] {
+    return this.#applications.list();
+  }
+
   get(namespace: string, name: string): Application | undefined {
     return this.#applications.get(namespace, name);
   }

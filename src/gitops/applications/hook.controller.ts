@@ -30,7 +30,7 @@ export interface HookParts {
   context: GitopsContext;
   credentials: RepositoryCredentials;
   /** A repository has moved, or somebody proposes to move it. */
-  happened: (app: Application, event: ScmEvent) => void;
+  happened: (app: Application, event: ScmEvent) => Promise<void>;
 }
 
 /** Has the providers of repositories tell of pushes, for applications whose account may ask for that. */
@@ -64,7 +64,7 @@ export class HookController {
       secret: async () =>
         app === undefined ? undefined : secretText(await this.#secretObject(app), 'secret'),
       accept: async (events) => {
-        for (const event of events) this.#parts.happened(app!, event);
+        for (const event of events) await this.#parts.happened(app!, event);
       },
     });
   };

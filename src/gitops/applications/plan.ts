@@ -1,11 +1,12 @@
-import type { Logger } from '../../kube/index.ts';
+import { type KubeClient, type Logger, unlessGone } from '../../kube/index.ts';
 import type { PullRequest, Source } from '../../scm/index.ts';
-import { type Application, NOTES, sourcesOf } from '../resources.ts';
+import { type Application, APPLICATIONS, NOTES, sourcesOf } from '../resources.ts';
 import type { RepositoryCredentials } from '../sources/credentials.ts';
 import { type ApplicationReconciler, problemOf } from './application.reconcile.ts';
 import { differencesOf, type ObjectDifference, showDifference } from './inspect.ts';
 
 export interface PlanParts {
+  client: KubeClient;
   reconciler: ApplicationReconciler;
   credentials: RepositoryCredentials;
   publicUrl: () => string;
@@ -13,41 +14,87 @@ export interface PlanParts {
 }
 
 const MAX_TEXT = 30_000;
+/** Notes of an application, by numbers of pull requests: commits whose plans were not told yet. */
+const OPEN = 'plan.dispatch.dev/';
 
 /** Tells a pull request what it would change on the clusters of the applications that follow its branch. */
 export class Planner {
   readonly #parts: PlanParts;
   /** The same commit is planned once. */
   readonly #done = new Set<string>();
+  /** Of each pull request the newest commit that was asked about. */
+  readonly #newest = new Map<string, string>();
 
   constructor(parts: PlanParts) {
     this.#parts = parts;
   }
 
-  async plan(apps: readonly Application[], request: PullRequest): Promise<void> {
+  /** Takes a pull request up. It is written down, so that it is told whatever happens to this server. */
+  async order(apps: readonly Application[], request: PullRequest): Promise<void> {
     // What strangers propose tells nothing of what lives on a cluster.
     if (request.isFork) return;
+    const open = apps.filter(({ metadata }) => !this.#done.has(keyOf(metadata.uid, request)));
+    await Promise.all(open.map((app) => this.#mark(app, request.number, request.commit)));
+    void this.#planAll(open, request);
+  }
+
+  /** Takes up what a server before this one had not told yet. */
+  async resume(apps: readonly Application[]): Promise<void> {
+    for (const app of apps)
+      for (const note of Object.keys(app.metadata.annotations ?? {})) {
+        if (!note.startsWith(OPEN)) continue;
+        const number = Number(note.slice(OPEN.length));
+        try {
+          const source = await this.#sourceOf(app);
+          const request = await source?.api?.pullRequest(source.fullName, number);
+          if (request !== undefined && !request.isFork) await this.#planAll([app], request);
+          else await this.#mark(app, number, null);
+        } catch (error) {
+          const { log } = this.#parts;
+          log.warn({ err: error, application: app.metadata.name }, 'a plan of before could not be told');
+        }
+      }
+  }
+
+  async #planAll(apps: readonly Application[], request: PullRequest): Promise<void> {
     for (const app of apps) {
-      const key = `${app.metadata.uid}/${request.number}/${request.commit}`;
+      const key = keyOf(app.metadata.uid, request);
+      const place = `${app.metadata.uid}/${request.number}`;
       if (this.#done.has(key)) continue;
       this.#done.add(key);
-      await this.#one(app, request).catch((error: unknown) => {
+      this.#newest.set(place, request.commit);
+      try {
+        await this.#one(app, request);
+        if (this.#newest.get(place) === request.commit) await this.#mark(app, request.number, null);
+      } catch (error) {
         this.#done.delete(key);
         this.#parts.log.warn({ err: error, application: app.metadata.name }, 'a plan could not be told');
-      });
+      }
     }
   }
 
-  async #one(app: Application, request: PullRequest): Promise<void> {
-    const { credentials, publicUrl, reconciler } = this.#parts;
-    const [first] = sourcesOf(app);
-    const { namespace = '', name = '', annotations } = app.metadata;
-    if (first === undefined || sourcesOf(app).length !== 1) return;
-    const source = await credentials.source(first.repoURL, {
+  async #mark({ metadata }: Application, number: number, commit: string | null): Promise<void> {
+    const { namespace = '', name = '' } = metadata;
+    const patch = { metadata: { annotations: { [`${OPEN}${number}`]: commit } } };
+    await unlessGone(this.#parts.client.patch(APPLICATIONS, { namespace, name }, 'merge', patch));
+  }
+
+  async #sourceOf(app: Application): Promise<Source | undefined> {
+    const [first, ...others] = sourcesOf(app);
+    const { namespace = '', annotations } = app.metadata;
+    if (first === undefined || others.length > 0) return undefined;
+    return this.#parts.credentials.source(first.repoURL, {
       namespace,
       account: annotations?.[NOTES.account],
     });
-    if (source.api === undefined || !(await follows(source, first.targetRevision, request.target))) return;
+  }
+
+  async #one(app: Application, request: PullRequest): Promise<void> {
+    const { publicUrl, reconciler } = this.#parts;
+    const { namespace = '', name = '' } = app.metadata;
+    const source = await this.#sourceOf(app);
+    const revision = sourcesOf(app)[0]?.targetRevision;
+    if (source?.api === undefined || !(await follows(source, revision, request.target))) return;
     const context = `dispatch/plan/${name}`;
     const url = `${publicUrl()}/dispatch/applications/${namespace}/${name}`;
     const tell = (state: 'running' | 'success' | 'failure', description: string): Promise<void> =>
@@ -64,6 +111,10 @@ export class Planner {
       await tell('failure', problem.message);
     }
   }
+}
+
+function keyOf(uid: string | undefined, { number, commit }: PullRequest): string {
+  return `${uid}/${number}/${commit}`;
 }
 
 async function follows(source: Source, revision: string | undefined, target: string): Promise<boolean> {
