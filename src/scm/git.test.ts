@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -29,6 +29,40 @@ test('nothing that git would take for an option or a path gets through', async (
       /transport 'ext' not allowed/,
     );
     await assert.rejects(mirrors.fileAt(remote, '-x', 'f'), /is no commit/);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test('a copy of a repository that has lost something is made anew', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'dispatch-git-'));
+  try {
+    const git = new Git(process.env['PATH'] ?? '');
+    const run = (...args: string[]): Promise<string> =>
+      git.run(['-C', join(dir, 'work'), '-c', 'user.name=a', '-c', 'user.email=a@b', ...args]);
+    await git.run(['init', '--quiet', '--initial-branch=main', join(dir, 'work')]);
+    await writeFile(join(dir, 'work', 'a.txt'), 'first');
+    await run('add', '--all');
+    await run('commit', '--quiet', '--message', 'first');
+    const remote = { url: join(dir, 'work'), credentials: undefined };
+    const mirrors = new Mirrors(join(dir, 'mirrors'), git);
+    const commit = await mirrors.resolve(remote, 'main');
+    const [name = ''] = await readdir(join(dir, 'mirrors'));
+    const packs = join(dir, 'mirrors', name, 'objects', 'pack');
+    // However little it is: it comes as a whole, in a pack.
+    const [pack = ''] = (await readdir(packs)).filter((file) => file.endsWith('.pack'));
+    const blob = (await run('rev-parse', 'main:a.txt')).trim();
+    // The file of the repository is gone, its commit is not.
+    const left = (await run('rev-list', '--objects', '--no-object-names', 'main')).split('\n');
+    const keeps = left.filter((object) => object !== '' && object !== blob).join('\n');
+    const holed = await git.run(['-C', join(dir, 'work'), 'pack-objects', join(packs, 'pack')], {
+      input: `${keeps}\n`,
+    });
+    await chmod(packs, 0o700);
+    for (const ending of ['pack', 'idx']) await rm(join(packs, pack.replace(/pack$/, ending)));
+    assert.notEqual(holed.trim(), '');
+    await mirrors.checkout(remote, commit, join(dir, 'out'));
+    assert.equal(await readFile(join(dir, 'out', 'a.txt'), 'utf8'), 'first');
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

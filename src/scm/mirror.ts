@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type Git, GitError, isSafeRevision } from './git.ts';
 import type { Credentials } from './providers/types.ts';
 import { sshHost, type SshLogin, withSsh } from './ssh.ts';
@@ -35,6 +35,8 @@ const IDENTITY = {
   GIT_COMMITTER_NAME: 'Dispatch',
   GIT_COMMITTER_EMAIL: 'dispatch@localhost',
 };
+/** With less than this there is no room for anything. */
+const FULL_BYTES = 1024 * 1024;
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
 /** Bare copies of repositories, brought up to date when something of them is asked for. */
@@ -149,7 +151,19 @@ export class Mirrors {
 
   /** Lays the files of a commit out in a new directory. */
   async checkout(remote: Remote, commit: string, into: string): Promise<void> {
-    const dir = await this.#withCommit(remote, commit);
+    try {
+      await this.#layOut(await this.#withCommit(remote, commit), commit, into);
+    } catch (error) {
+      if (error instanceof GitError && (await isFull(dirname(into))))
+        throw new GitError(`${error.message}: the disk is full, make room on it`, error.exitCode);
+      if (!isBroken(error)) throw error;
+      // A copy that has lost something is made anew: everything in it is at the remote as well.
+      await rm(into, { recursive: true, force: true });
+      await this.#layOut(await this.#fetch(remote, commit, { anew: true }), commit, into);
+    }
+  }
+
+  async #layOut(dir: string, commit: string, into: string): Promise<void> {
     const env = { GIT_INDEX_FILE: `${into}.index` };
     try {
       await this.#git.run(['--git-dir', dir, 'read-tree', `${commit}^{tree}`], { env });
@@ -265,8 +279,12 @@ export class Mirrors {
     );
   }
 
+  #dirOf({ url }: Remote): string {
+    return join(this.#root, `${createHash('sha256').update(url).digest('hex').slice(0, 32)}.git`);
+  }
+
   async #open(remote: Remote): Promise<string> {
-    const dir = join(this.#root, `${createHash('sha256').update(remote.url).digest('hex').slice(0, 32)}.git`);
+    const dir = this.#dirOf(remote);
     if ((await stat(join(dir, 'HEAD')).catch(() => undefined)) === undefined) {
       await mkdir(this.#root, { recursive: true, mode: 0o700 });
       await this.#git.run(['init', '--quiet', '--bare', '--template=', '--', dir]);
@@ -274,10 +292,13 @@ export class Mirrors {
     return dir;
   }
 
-  #fetch(remote: Remote, commit?: string): Promise<string> {
+  #fetch(remote: Remote, commit?: string, { anew = false } = {}): Promise<string> {
     const next = (this.#busy.get(remote.url) ?? Promise.resolve())
       .catch(() => {})
-      .then(() => this.#fetchNow(remote, commit));
+      .then(async () => {
+        if (anew) await rm(this.#dirOf(remote), { recursive: true, force: true });
+        return this.#fetchNow(remote, commit);
+      });
     this.#busy.set(remote.url, next);
     return next;
   }
@@ -286,10 +307,7 @@ export class Mirrors {
     const dir = await this.#open(remote);
     if (commit !== undefined && (await this.#has(dir, commit))) return dir;
     await this.#ask(remote, [
-      '--git-dir',
-      dir,
-      'fetch',
-      '--quiet',
+      ...fetching(dir),
       '--prune',
       '--force',
       '--no-recurse-submodules',
@@ -300,9 +318,28 @@ export class Mirrors {
     ]);
     // A commit of a pull request lies in no branch.
     if (commit !== undefined && !(await this.#has(dir, commit)))
-      await this.#ask(remote, ['--git-dir', dir, 'fetch', '--quiet', '--', remote.url, commit]);
+      await this.#ask(remote, [...fetching(dir), '--', remote.url, commit]);
     return dir;
   }
+}
+
+/** What is fetched becomes visible when all of it is there: a commit that is known is there with its files. */
+function fetching(dir: string): string[] {
+  return ['-c', 'fetch.unpackLimit=1', '--git-dir', dir, 'fetch', '--quiet'];
+}
+
+function isBroken(error: unknown): boolean {
+  return (
+    error instanceof GitError &&
+    /unable to (?:read|find) |missing (?:blob|tree|commit)|bad object|object .* is (?:corrupt|empty)|far too short|invalid sha1 pointer|did not send all necessary/.test(
+      error.message,
+    )
+  );
+}
+
+async function isFull(dir: string): Promise<boolean> {
+  const { bavail, bsize } = await statfs(dir);
+  return bavail * bsize < FULL_BYTES;
 }
 
 /** What takes paths out of an index, as git reads it. */

@@ -149,7 +149,12 @@ export class Repositories {
   async #layOut(dir: string, fill: (dir: string) => Promise<void>): Promise<SourceTree> {
     const temporary = `${dir}.new`;
     await rm(temporary, { recursive: true, force: true });
-    await fill(temporary);
+    try {
+      await fill(temporary);
+    } catch (error) {
+      await rm(temporary, { recursive: true, force: true });
+      throw error;
+    }
     if ((await stat(dir).catch(() => undefined)) !== undefined) await rm(dir, { recursive: true });
     await rename(temporary, dir);
     return new SourceTree(dir);
