@@ -23,7 +23,8 @@ const LANGUAGES: Record<string, Dependencies> = {
   },
   java: {
     manifest: 'pom.xml',
-    install: 'cd /function && mvn -q dependency:copy-dependencies -DoutputDirectory=/function/lib',
+    install:
+      'cd /function && mvn -q -B -Dmaven.repo.local=/tmp/m2 dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=/function/lib && rm -rf /tmp/m2',
   },
   powershell: {
     manifest: 'requirements.psd1',

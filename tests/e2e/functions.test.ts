@@ -60,6 +60,8 @@ def handle(ctx, payload):
 `;
 const SEED = 'tests/functions';
 
+const MAVEN = await hasMaven();
+
 describe('functions', { skip: whyNoSandbox() ?? false }, () => {
   let dispatch: Dispatch;
   let http = '';
@@ -410,6 +412,27 @@ public class Hello implements BiFunction<Map<String, Object>, Hello.In, Hello.Ou
       assert.equal(failed.error?.message, 'java.lang.IllegalArgumentException: not that one');
       assert.match(failed.error?.stacktrace[0] ?? '', /demo\.Hello\.apply\(Hello\.java:9\)/);
       assert.match((await exec('java', { name: 'exit' })).error?.message ?? '', /exit code 3/);
+      await writeFile(
+        join(dir, 'Typed.java'),
+        `import java.util.*; import java.util.function.BiFunction;
+public class Typed implements BiFunction<Map<String, Object>, Typed.Order, String> {
+  enum Size { SMALL, LARGE }
+  record Item(String name, int count, Size size) {}
+  record Order(String to, List<Item> items) {}
+  public String apply(Map<String, Object> context, Order order) {
+    int count = 0;
+    for (Item item : order.items()) count += item.count() * (item.size() == Size.LARGE ? 2 : 1);
+    return order.to() + " " + count;
+  }
+}
+`,
+      );
+      await ok('create', 'function', 'typed', 'Typed.java', '--image', 'java');
+      await dispatch.ok('wait', '--for=jsonpath={.status.phase}=READY', 'function/typed', '--timeout=60s');
+      const items = [{ name: 'a', count: 2, size: 'LARGE' }, { name: 'b', count: 1 }, { name: 'c' }];
+      assert.equal((await exec('typed', { to: 'Ada', items })).output, 'Ada 5');
+      const wrong = await exec('typed', { to: 'Ada', items: [{ size: 'HUGE' }] });
+      assert.deepEqual([wrong.error?.type, wrong.error?.message], ['InputError', '"HUGE" is no Size.']);
       await writeFile(join(dir, 'Bad.java'), 'class Bad { int x = "text"; }');
       await ok('create', 'function', 'bad-java', 'Bad.java', '--image', 'java');
       await dispatch.ok('wait', '--for=jsonpath={.status.phase}=ERROR', 'function/bad-java', '--timeout=60s');
@@ -417,6 +440,38 @@ public class Hello implements BiFunction<Map<String, Object>, Hello.In, Hello.Ou
         await dispatch.ok('get', 'function', 'bad-java', '-o', 'jsonpath={.status.reason[0]}'),
         /Bad\.java:1: error: incompatible types/,
       );
+    },
+  );
+
+  test(
+    'java: a bean of Spring, with what a pom.xml asks for',
+    { skip: MAVEN ? false : 'no Maven is installed, or its repository is out of reach' },
+    async () => {
+      const dir = join(dispatch.home, SEED);
+      await writeFile(
+        join(dir, 'pom.xml'),
+        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>demo</groupId><artifactId>demo</artifactId><version>1</version><dependencies><dependency><groupId>org.springframework</groupId><artifactId>spring-context</artifactId><version>6.1.14</version></dependency></dependencies></project>',
+      );
+      await writeFile(
+        join(dir, 'HelloSpring.java'),
+        `package demo;
+import java.util.Map; import java.util.function.BiFunction;
+import org.springframework.context.annotation.*;
+@Configuration
+public class HelloSpring {
+  public record Person(String name) {}
+  @Bean public String greeting() { return "Hello"; }
+  @Bean public BiFunction<Map<String, Object>, Person, String> hello(String greeting) {
+    return (context, person) -> greeting + ", " + person.name();
+  }
+}
+`,
+      );
+      await ok('create', 'base-image', 'java-maven', 'dispatch.local/java-base', '--language', 'java');
+      await ok('create', 'image', 'java-spring', 'java-maven', '--runtime-deps', 'pom.xml');
+      await ok('create', 'function', 'spring', 'HelloSpring.java', '--image', 'java-spring');
+      await dispatch.ok('wait', '--for=jsonpath={.status.phase}=READY', 'function/spring', '--timeout=90s');
+      assert.equal((await exec('spring', { name: 'Ada' })).output, 'Hello, Ada');
     },
   );
 
@@ -509,3 +564,12 @@ export default async (context: unknown, { name }: Input): Promise<string> => gre
     assert.equal((await exec('typed', { name: 'Ada' })).output, 'Servus, Ada');
   });
 });
+
+async function hasMaven(): Promise<boolean> {
+  if (spawnSync('mvn', ['-version']).error !== undefined) return false;
+  const place = 'https://repo1.maven.org/maven2/org/springframework/spring-context/maven-metadata.xml';
+  return fetch(place, { method: 'HEAD', signal: AbortSignal.timeout(5_000) }).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}

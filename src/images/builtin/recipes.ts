@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { addLibraries, addPrograms, addTree, type Files, findProgram } from './collect.ts';
+import { addLibraries, addPrograms, addTree, type Files, findProgram, inImage } from './collect.ts';
 import type { ContainerConfig } from '../manifest.ts';
 
 const run = promisify(execFile);
@@ -135,6 +135,23 @@ async function collectJava(files: Files, host: Host): Promise<void> {
     [...inner.values()].filter((source) => /\.so$|\/bin\/java$/.test(source)),
   );
   for (const path of files.keys()) if (path.startsWith(home.slice(1))) files.delete(path);
+  collectMaven(files, host);
+}
+
+/** It fetches what functions depend on. */
+function collectMaven(files: Files, host: Host): void {
+  const maven = findProgram('mvn', host.path);
+  if (maven === undefined) return;
+  const home = dirname(dirname(realpathSync(maven)));
+  const inner: Files = new Map();
+  // Its configuration may lie elsewhere.
+  for (const part of ['bin', 'boot', 'conf', 'lib'].filter((name) => existsSync(join(home, name)))) {
+    const place = realpathSync(join(home, part));
+    const found: Files = new Map();
+    addTree(found, place, () => false);
+    for (const [path, source] of found) inner.set(`${part}/${path.slice(inImage(place).length + 1)}`, source);
+  }
+  for (const [path, source] of inner) files.set(`opt/maven/${path}`, source);
 }
 
 function npmHome(real: string): string | undefined {
@@ -174,7 +191,10 @@ export const RECIPES: Record<string, Recipe> = {
     collect: collectPython,
   },
   'java-base': {
-    config: { Env: [ENV[0]!.replace('PATH=', 'PATH=/opt/java/bin:'), 'JAVA_HOME=/opt/java'], Cmd: ['java'] },
+    config: {
+      Env: [ENV[0]!.replace('PATH=', 'PATH=/opt/java/bin:/opt/maven/bin:'), 'JAVA_HOME=/opt/java'],
+      Cmd: ['java'],
+    },
     packages: 'default-jdk-headless',
     collect: collectJava,
   },

@@ -1,8 +1,11 @@
 import type { SourceFile } from '../../../functions/index.ts';
 import type { KubeClient } from '../../../kube/index.ts';
+import { UserError } from '../../../server/index.ts';
 
 /** Sources up to this size lie in the object itself, where people can read them. */
 const MAX_INLINE = 64 * 1024;
+/** In Base64: requests are not larger. */
+const MAX_UPLOAD = 2.75 * 1024 * 1024;
 
 export const RUN_BASE = '/apis/run.dispatch.dev/v1alpha1';
 
@@ -13,6 +16,11 @@ export async function sourceOf(
 ): Promise<object> {
   const texts = inline(files);
   if (texts !== undefined) return { files: texts };
+  const size = files.reduce((sum, { data }) => sum + data.length, 0);
+  if (size > MAX_UPLOAD)
+    throw new UserError(
+      `The source is larger than ${Math.floor((MAX_UPLOAD * 3) / 4 / 1024 / 1024)} MiB: leave out what is not code, and put libraries into the image (dispatch create image --runtime-deps).`,
+    );
   const { digest } = await client.raw<{ digest: string }>({
     method: 'POST',
     path: `${RUN_BASE}/namespaces/${encodeURIComponent(namespace)}/functionsources`,

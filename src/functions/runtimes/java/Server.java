@@ -23,6 +23,8 @@ public final class Server {
   static final ThreadLocal<Run> RUN = new InheritableThreadLocal<>();
   static volatile BiFunction<Object, Object, Object> handler;
   static volatile Type payloadType = Object.class;
+  static volatile ClassLoader classLoader = Server.class.getClassLoader();
+  static final String SPRING = "org.springframework.context.annotation.";
 
   /** What a call prints belongs to it, and goes out at once with its name. */
   static final class Run {
@@ -163,6 +165,7 @@ public final class Server {
     Object error = null;
     String output = "null";
     RUN.set(run);
+    Thread.currentThread().setContextClassLoader(classLoader);
     try {
       Map<String, Object> context = new LinkedHashMap<>((Map<String, Object>) document.getOrDefault("context", Map.of()));
       context.putIfAbsent("secrets", Map.of());
@@ -196,10 +199,15 @@ public final class Server {
     Map<String, Object> result = new LinkedHashMap<>();
     boolean isInput = error.getClass().getSimpleName().equals("InputError");
     result.put("type", isInput ? "InputError" : "FunctionError");
-    result.put("message", error instanceof LoadProblem ? error.getMessage() : error.getClass().getName() + ": " + error.getMessage());
+    result.put("message", error instanceof LoadProblem || error instanceof InputError ? error.getMessage() : error.getClass().getName() + ": " + error.getMessage());
     result.put("stacktrace", error instanceof LoadProblem ? List.of() : Arrays.stream(error.getStackTrace())
         .takeWhile(frame -> !frame.getClassName().startsWith(Server.class.getName())).map(StackTraceElement::toString).toList());
     return result;
+  }
+
+  /** The caller is wrong, not the function. */
+  static final class InputError extends IllegalArgumentException {
+    InputError(String message) { super(message); }
   }
 
   static final class LoadProblem extends Exception {
@@ -256,12 +264,43 @@ public final class Server {
         throw new LoadProblem("The source has no class " + name + ": give --handler one that it has, with its package.");
       }
     } else type = onlyHandler(classes, loader);
+    // What a function uses may look for its classes by the thread that calls it.
+    Thread.currentThread().setContextClassLoader(loader);
+    classLoader = loader;
+    if (isConfiguration(type)) {
+      handler = fromSpring(type, loader);
+      return;
+    }
     if (!BiFunction.class.isAssignableFrom(type))
       throw new LoadProblem(type.getName() + " is no function: let it implement BiFunction<Map, T, R>.");
     Constructor<?> constructor = type.getDeclaredConstructor();
     constructor.setAccessible(true);
     payloadType = payloadOf(type);
     handler = (BiFunction<Object, Object, Object>) constructor.newInstance();
+  }
+
+  static boolean isConfiguration(Class<?> type) {
+    return Arrays.stream(type.getAnnotations()).anyMatch(item -> item.annotationType().getName().equals(SPRING + "Configuration"));
+  }
+
+  /** The function among the beans of a configuration of Spring, which the source or the image brings along. */
+  @SuppressWarnings("unchecked")
+  static BiFunction<Object, Object, Object> fromSpring(Class<?> type, ClassLoader loader) throws Exception {
+    Class<?> contextType = loader.loadClass(SPRING + "AnnotationConfigApplicationContext");
+    Map<String, Object> beans;
+    try {
+      Object context = contextType.getConstructor(Class[].class).newInstance((Object) new Class<?>[] {type});
+      beans = (Map<String, Object>) contextType.getMethod("getBeansOfType", Class.class).invoke(context, BiFunction.class);
+    } catch (InvocationTargetException error) {
+      throw new LoadProblem(type.getName() + ": " + error.getCause().getMessage());
+    }
+    if (beans.size() != 1)
+      throw new LoadProblem(type.getName() + " has " + beans.size() + " beans that are a BiFunction<Map, T, R>: let it have one.");
+    BiFunction<Object, Object, Object> bean = (BiFunction<Object, Object, Object>) beans.values().iterator().next();
+    payloadType = payloadOf(bean.getClass());
+    for (Method method : type.getDeclaredMethods())
+      if (method.getGenericReturnType() instanceof ParameterizedType of && of.getRawType() == BiFunction.class) payloadType = of.getActualTypeArguments()[1];
+    return bean;
   }
 
   static void compile(List<String> sources, Path classes, List<URL> places) throws Exception {
@@ -281,7 +320,8 @@ public final class Server {
       for (Path file : walk.filter(path -> path.toString().endsWith(".class")).sorted().toList()) {
         String name = classes.relativize(file).toString().replace('/', '.').replaceAll("\\.class$", "");
         Class<?> type = loader.loadClass(name);
-        if (BiFunction.class.isAssignableFrom(type) && !type.isInterface() && !type.isSynthetic()) found.add(type);
+        boolean isFunction = BiFunction.class.isAssignableFrom(type) && !type.isInterface() && !type.isSynthetic();
+        if (isFunction || isConfiguration(type)) found.add(type);
       }
     }
     if (found.size() == 1) return found.get(0);
@@ -382,7 +422,16 @@ public final class Server {
     /** A value as the handler has declared it: maps and lists as they are, other classes field by field. */
     static Object convert(Object value, Type wanted) {
       Class<?> type = wanted instanceof ParameterizedType of ? (Class<?>) of.getRawType() : wanted instanceof Class<?> plain ? plain : Object.class;
+      if (value instanceof List<?> items && type.isAssignableFrom(ArrayList.class) && wanted instanceof ParameterizedType of) {
+        List<Object> converted = new ArrayList<>();
+        for (Object item : items) converted.add(convert(item, of.getActualTypeArguments()[0]));
+        return converted;
+      }
       if (value == null || type == Object.class || type.isInstance(value)) return value;
+      if (type.isEnum()) {
+        for (Object constant : type.getEnumConstants()) if (((Enum<?>) constant).name().equals(value)) return constant;
+        throw new InputError(Json.write(value) + " is no " + type.getSimpleName() + ".");
+      }
       if (value instanceof Number number) {
         if (type == int.class || type == Integer.class) return number.intValue();
         if (type == long.class || type == Long.class) return number.longValue();
@@ -391,8 +440,9 @@ public final class Server {
       }
       if (type == boolean.class && value instanceof Boolean) return value;
       if (type == String.class) return value instanceof Map || value instanceof List ? write(value) : String.valueOf(value);
-      if (!(value instanceof Map<?, ?> fields)) throw new IllegalArgumentException("The input is no " + type.getSimpleName() + ".");
+      if (!(value instanceof Map<?, ?> fields)) throw new InputError("The input is no " + type.getSimpleName() + ".");
       try {
+        if (type.isRecord()) return recordOf(type, fields);
         Constructor<?> constructor = type.getDeclaredConstructor();
         constructor.setAccessible(true);
         Object result = constructor.newInstance();
@@ -404,8 +454,23 @@ public final class Server {
             }
         return result;
       } catch (ReflectiveOperationException error) {
-        throw new IllegalArgumentException("The input cannot be made a " + type.getSimpleName() + ": " + error.getMessage());
+        throw new InputError("The input cannot be made a " + type.getSimpleName() + ": " + error.getMessage());
       }
+    }
+
+    static Object recordOf(Class<?> type, Map<?, ?> fields) throws ReflectiveOperationException {
+      RecordComponent[] components = type.getRecordComponents();
+      Class<?>[] types = new Class<?>[components.length];
+      Object[] values = new Object[components.length];
+      for (int at = 0; at < components.length; at++) {
+        types[at] = components[at].getType();
+        values[at] = convert(fields.get(components[at].getName()), components[at].getGenericType());
+        // What is not there has no value, which a primitive cannot say.
+        if (values[at] == null && types[at].isPrimitive()) values[at] = Array.get(Array.newInstance(types[at], 1), 0);
+      }
+      Constructor<?> constructor = type.getDeclaredConstructor(types);
+      constructor.setAccessible(true);
+      return constructor.newInstance(values);
     }
 
     static String write(Object value) {
