@@ -11,7 +11,17 @@ import {
 import { ArgumentError, type TemplateFunction } from './functions.ts';
 import { show } from './format.ts';
 import { EndlessError, RenderError } from './problem.ts';
-import { integerIn, isTrue, kindOf, mapIn, sortedKeys, Struct, typeOf, type Value } from './values.ts';
+import {
+  integerIn,
+  isTrue,
+  kindOf,
+  mapIn,
+  methodOf,
+  sortedKeys,
+  Struct,
+  typeOf,
+  type Value,
+} from './values.ts';
 
 export interface Limits {
   /** Nodes and calls. */
@@ -319,12 +329,12 @@ export class Run {
     },
   ): Value {
     if (value === null || value === undefined) this.#fail(`nil pointer evaluating interface {}.${name}`);
+    const method = methodOf(value, name);
+    if (method !== undefined) {
+      const args = call === undefined ? [] : this.#arguments(dot, call.command, call.final);
+      return this.#apply(method, name, args, call?.command ?? { at: node.at, words: [node] });
+    }
     if (value instanceof Struct) {
-      const method = value.method(name);
-      if (method !== undefined) {
-        const args = call === undefined ? [] : this.#arguments(dot, call.command, call.final);
-        return this.#apply(method, name, args, call?.command ?? { at: node.at, words: [node] });
-      }
       this.#at(node.at, textOf(node));
       if (value.isMap) return value.members.get(name) ?? null;
       if (!value.members.has(name))

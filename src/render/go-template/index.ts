@@ -18,4 +18,5 @@ export {
   toGo,
   typeOf,
   type Value,
+  withMethods,
 } from './values.ts';

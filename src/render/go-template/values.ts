@@ -118,6 +118,22 @@ const TYPES: Readonly<Record<GoKind, string>> = {
   func: 'func',
 };
 
+export type Methods = Readonly<Record<string, (...args: Value[]) => Value>>;
+
+const METHODS = new WeakMap<object, Methods>();
+
+/** A map of a type that has methods. It stays the same map: templates may change it. */
+export function withMethods(map: GoMap, methods: Methods): GoMap {
+  METHODS.set(map, methods);
+  return map;
+}
+
+export function methodOf(value: Value, name: string): Methods[string] | undefined {
+  if (value instanceof Struct) return value.method(name);
+  const methods = value instanceof Map ? METHODS.get(value) : undefined;
+  return methods !== undefined && Object.hasOwn(methods, name) ? methods[name] : undefined;
+}
+
 export function typeOf(value: Value): string {
   if (value instanceof Struct) return value.type;
   if (value instanceof Time) return 'time.Time';

@@ -73,6 +73,22 @@ test('functions give what helm gives, byte by byte', async () => {
   assert.equal(text, await readFile(`${CHARTS}/functions.golden.txt`, 'utf8'));
 });
 
+test('nothing is a map without anything, values have methods, and dashes end a document', async () => {
+  const both = (action: string): Promise<string> =>
+    rendered({ 'values.yaml': 'a: {b: 1}\n', ...shows(action) });
+  assert.equal(await both('{{ (merge (index .Values `none`) (dict `x` `y`)).x }}'), 'y');
+  assert.equal(await both('{{ hasKey .Values.AsMap `a` }} {{ (.Values.Table `a`).b }}'), 'true 1');
+  assert.equal(
+    await both('{{ .Values.YAML | trim | b64enc }}'),
+    Buffer.from('a:\n  b: 1').toString('base64'),
+  );
+  await assert.rejects(both('{{ hasKey .Values.none `a` }}'), /wrong type for value; expected map/);
+  const map = (name: string): string =>
+    `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {v: ${name}}\n`;
+  const files = { 'templates/a.yaml': `${map('a')}\n---# and\n${map('b')}--- # then\n${map('c')}` };
+  assert.equal(await rendered(files), 'a|b|c');
+});
+
 test('errors name the file, the line and what was looked at', async () => {
   const cases: [string, RegExp][] = [
     [

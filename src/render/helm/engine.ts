@@ -11,7 +11,7 @@ import {
 import { sprig } from '../sprig/index.ts';
 import { ChartRefusal } from '../sprig/reflection.ts';
 import type { Chart, Values } from './chart.ts';
-import { type Capabilities, capabilitiesStruct, chartStruct, filesStruct } from './objects.ts';
+import { type Capabilities, capabilitiesStruct, chartStruct, filesStruct, valuesMap } from './objects.ts';
 
 export interface Release {
   name: string;
@@ -42,7 +42,7 @@ export function renderTemplates(
     ['Chart', chartStruct(chart, true)],
     ['Capabilities', capabilitiesStruct(capabilities)],
     ['Release', releaseOf(release)],
-    ['Values', values],
+    ['Values', valuesMap(values)],
     ['Files', filesStruct(chart.files)],
   ]);
   const scopes: Scope[] = [];
@@ -123,7 +123,7 @@ function collect(chart: Chart, at: { path: string; top: Values }, scopes: Scope[
       ['Files', filesStruct(child.files)],
       ['Release', top.get('Release')],
       ['Capabilities', top.get('Capabilities')],
-      ['Values', values instanceof Map ? values : new Map()],
+      ['Values', valuesMap(values instanceof Map ? values : new Map())],
     ]);
     inner.set(name, collect(child, { path: `${path}/charts/${name}`, top: below }, scopes));
   }

@@ -1,4 +1,5 @@
-import { Struct, type Value } from '../go-template/index.ts';
+import { fromGo, type GoMap, RenderError, Struct, type Value, withMethods } from '../go-template/index.ts';
+import { textArg } from '../sprig/arguments.ts';
 import { writeYaml } from '../yaml/write.ts';
 import type { Chart, ChartMetadata } from './chart.ts';
 import { globPattern } from './ignore.ts';
@@ -128,6 +129,21 @@ const FIELDS: readonly (readonly [string, keyof ChartMetadata & string, Value])[
 ];
 
 /** `.Chart` */
+/** The type of values has methods of its own. */
+export function valuesMap(values: GoMap): GoMap {
+  return withMethods(values, {
+    AsMap: () => values,
+    YAML: () => writeYaml(fromGo(values)),
+    Table: (name) => {
+      let found: Value = values;
+      for (const key of textArg(name, 0).split('.'))
+        found = found instanceof Map ? (found as GoMap).get(key) : undefined;
+      if (found instanceof Map) return valuesMap(found as GoMap);
+      throw new RenderError(`${JSON.stringify(name)} is not a table`);
+    },
+  });
+}
+
 export function chartStruct({ metadata }: Chart, isRoot: boolean): Value {
   const members = new Map<string, Value>(
     FIELDS.map(([field, key, none]) => [field, memberOf(metadata[key]) ?? none]),

@@ -107,5 +107,7 @@ function crdsOf(chart: Chart, path: string): Manifest[] {
 
 function manifestsOf(text: string, file: string): Manifest[] {
   if (text.trim() === '') return [];
-  return readAllYaml(text, file).map((object) => ({ object: object as Manifest['object'], file }));
+  // Helm takes three dashes for the end of a document whatever follows them.
+  const documents = text.replaceAll(/^---[ \t]*(?=[^\s-])/gm, '---\n');
+  return readAllYaml(documents, file).map((object) => ({ object: object as Manifest['object'], file }));
 }

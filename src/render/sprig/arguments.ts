@@ -13,6 +13,8 @@ export function intArg(value: Value, at: number): number {
 }
 
 export function mapArg(value: Value, at: number): Map<string, Value> {
+  // Nothing at all is a map without anything in it.
+  if (value === undefined) return new Map();
   if (!(value instanceof Map)) throw wrongType(at, 'map[string]interface {}', value);
   return value as Map<string, Value>;
 }

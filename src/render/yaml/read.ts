@@ -12,6 +12,7 @@ import {
   YAMLException,
 } from 'js-yaml';
 import { RenderError } from '../go-template/index.ts';
+import { indentContinuations } from './indent.ts';
 
 const MAX_ALIASES = 1_000;
 const MAX_EXPANDED = 1_000_000;
@@ -87,7 +88,7 @@ function documentsIn(text: string, file: string): unknown[] {
   if (text.length > MAX_BYTES) throw new RenderError(`${file} is larger than ${MAX_BYTES / 1024 / 1024} MiB`);
   let documents: unknown[];
   try {
-    documents = loadAll(text, { schema: SCHEMA, json: true, maxAliases: MAX_ALIASES });
+    documents = load(text);
   } catch (error) {
     if (!(error instanceof YAMLException))
       throw new RenderError(`${file} cannot be read: ${(error as Error).message}`, { cause: error });
@@ -99,6 +100,16 @@ function documentsIn(text: string, file: string): unknown[] {
   // What stands in several places is one object here, and would be many where it is written out.
   if (/\*\w/.test(text)) for (const document of documents) expandedSize(document, new Map(), file);
   return documents;
+}
+
+function load(text: string): unknown[] {
+  const options = { schema: SCHEMA, json: true, maxAliases: MAX_ALIASES };
+  try {
+    return loadAll(text, options);
+  } catch (error) {
+    if (!(error instanceof YAMLException) || error.reason !== 'deficient indentation') throw error;
+    return loadAll(indentContinuations(text), options);
+  }
 }
 
 function expandedSize(value: unknown, known: Map<object, number>, file: string): number {
