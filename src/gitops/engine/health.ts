@@ -37,7 +37,8 @@ function numberIn(fields: Fields, key: string): number {
 }
 
 function conditionsIn(status: Fields): Condition[] {
-  return Array.isArray(status['conditions']) ? (status['conditions'] as Condition[]) : [];
+  const found = status['conditions'];
+  return Array.isArray(found) ? (found.filter(isRecord) as unknown as Condition[]) : [];
 }
 
 function progressing(message: string): Health {
@@ -140,7 +141,7 @@ const BAD_WAITS =
 
 function pod(_: KubeObject, status: Fields, spec: Fields): Health {
   const statuses = Array.isArray(status['containerStatuses'])
-    ? (status['containerStatuses'] as Fields[])
+    ? (status['containerStatuses'] as unknown[]).filter(isRecord)
     : [];
   for (const item of statuses) {
     const waiting = fieldsOf(fieldsOf(item['state'])['waiting']);
