@@ -49,6 +49,12 @@ export const FUNCTION = defineKind({
       ),
     ),
     secrets: optional(Type.Array(Type.String(), { description: 'Secrets that the function is given.' })),
+    services: optional(
+      Type.Array(Type.String(), {
+        description:
+          'Secrets with the credentials of services: each is given by its name, under serviceBindings.',
+      }),
+    ),
     env: optional(Type.Record(Type.String(), Type.String(), { description: 'Environment of the process.' })),
     timeout: optional(count(0, 'Milliseconds that a call may take; 0 means the longest that is allowed.')),
     memory: optional(text('Most memory of an instance, like 256Mi.')),

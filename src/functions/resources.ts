@@ -46,6 +46,7 @@ export interface FunctionTemplate {
 
 export interface FunctionSpec extends FunctionTemplate {
   secrets?: string[];
+  services?: string[];
   minScale?: number;
   maxScale?: number;
   idleTimeout?: string;

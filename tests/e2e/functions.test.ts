@@ -30,7 +30,7 @@ module.exports = async (context, payload) => {
     case 'logs': for (let at = 0; at < 5000; at += 1) console.log('line', at); console.error('bad'); return 'logged';
     case 'cycle': { const a = {}; a.a = a; return a; }
     case 'late': setImmediate(() => { throw new Error('too late'); }); return new Promise(() => {});
-    case 'context': return { keys: Object.keys(context).sort(), deadline: context.deadline, secrets: context.secrets };
+    case 'context': return { keys: Object.keys(context).sort(), deadline: context.deadline, secrets: context.secrets, services: context.serviceBindings };
     default: return payload;
   }
 };
@@ -55,7 +55,7 @@ def handle(ctx, payload):
         print("bad", file=sys.stderr)
         return "logged"
     if do == "object": return object()
-    if do == "context": return {"secrets": ctx["secrets"], "deadline": ctx.deadline}
+    if do == "context": return {"secrets": ctx["secrets"], "services": ctx["serviceBindings"], "deadline": ctx.deadline}
     return payload
 `;
 const SEED = 'tests/functions';
@@ -95,9 +95,9 @@ describe('functions', { skip: whyNoSandbox() ?? false }, () => {
     ({ http } = await dispatch.file());
     await ok('create', 'seed-images');
     await ok('create', 'secret', 'word', 'secret.json');
-    const limits = ['--timeout', '1500', '--memory', '128Mi'];
-    await ok('create', 'function', 'node', 'node.js', '--image', 'nodejs', '--secret', 'word', ...limits);
-    await ok('create', 'function', 'snake', 'snake.py', '--image', 'python3', '--secret', 'word', ...limits);
+    const limits = ['--timeout', '1500', '--memory', '128Mi', '--secret', 'word', '--service', 'word'];
+    await ok('create', 'function', 'node', 'node.js', '--image', 'nodejs', ...limits);
+    await ok('create', 'function', 'snake', 'snake.py', '--image', 'python3', ...limits);
     for (const name of ['node', 'snake'])
       await ok('create', 'api', name, name, '--path', `/${name}`, '-m', 'POST');
     await Promise.all(['node', 'snake'].map((name) => ok('exec', name, '--wait')));
@@ -113,7 +113,9 @@ describe('functions', { skip: whyNoSandbox() ?? false }, () => {
       assert.deepEqual([run.status, run.output], ['READY', { answer: 42 }]);
       assert.deepEqual(run.logs?.stdout, ['called with value']);
       const { output } = await exec(fn, { do: 'context' });
-      assert.deepEqual((output as { secrets: unknown }).secrets, { password: 'open sesame' });
+      const { secrets, services } = output as { secrets: unknown; services: unknown };
+      assert.deepEqual(secrets, { password: 'open sesame' });
+      assert.deepEqual(services, { word: { password: 'open sesame' } });
     });
 
     test(`${fn}: an exception is a FunctionError with its stack, and harms nobody`, async () => {
@@ -427,11 +429,16 @@ public class Typed implements BiFunction<Map<String, Object>, Typed.Order, Strin
 }
 `,
       );
-      await ok('create', 'function', 'typed', 'Typed.java', '--image', 'java');
-      await dispatch.ok('wait', '--for=jsonpath={.status.phase}=READY', 'function/typed', '--timeout=60s');
+      await ok('create', 'function', 'typed-java', 'Typed.java', '--image', 'java');
+      await dispatch.ok(
+        'wait',
+        '--for=jsonpath={.status.phase}=READY',
+        'function/typed-java',
+        '--timeout=60s',
+      );
       const items = [{ name: 'a', count: 2, size: 'LARGE' }, { name: 'b', count: 1 }, { name: 'c' }];
-      assert.equal((await exec('typed', { to: 'Ada', items })).output, 'Ada 5');
-      const wrong = await exec('typed', { to: 'Ada', items: [{ size: 'HUGE' }] });
+      assert.equal((await exec('typed-java', { to: 'Ada', items })).output, 'Ada 5');
+      const wrong = await exec('typed-java', { to: 'Ada', items: [{ size: 'HUGE' }] });
       assert.deepEqual([wrong.error?.type, wrong.error?.message], ['InputError', '"HUGE" is no Size.']);
       await writeFile(join(dir, 'Bad.java'), 'class Bad { int x = "text"; }');
       await ok('create', 'function', 'bad-java', 'Bad.java', '--image', 'java');

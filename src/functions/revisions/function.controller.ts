@@ -61,7 +61,7 @@ export class FunctionController {
         users(
           (fn) =>
             fn.metadata.namespace === metadata.namespace &&
-            fn.spec.secrets?.includes(metadata.name ?? '') === true,
+            [...(fn.spec.secrets ?? []), ...(fn.spec.services ?? [])].includes(metadata.name ?? ''),
         ),
       );
   }

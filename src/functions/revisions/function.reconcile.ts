@@ -10,7 +10,7 @@ import {
   type ResolvedImage,
   type RevisionObject,
 } from '../resources.ts';
-import { secretsOf } from '../runs/secrets.ts';
+import { secretsOf, servicesOf } from '../runs/secrets.ts';
 import { BadSourceError, filesOfTexts } from '../sources/source-store.ts';
 import { KEPT, type Revisions } from './revisions.ts';
 
@@ -172,16 +172,15 @@ export class FunctionReconciler {
     const key = keyOfFunction(fn);
     const shares = this.#shares(fn, current);
     for (const { revision } of shares) fleet.set(planOf(fn, revision));
-    const { text, missing } = secretsOf(
-      this.#parts.secrets,
-      fn.metadata.namespace ?? '',
-      fn.spec.secrets ?? [],
-    );
+    const { namespace = '' } = fn.metadata;
+    const secrets = secretsOf(this.#parts.secrets, namespace, fn.spec.secrets ?? []);
+    const services = servicesOf(this.#parts.secrets, namespace, fn.spec.services ?? []);
     const config: FunctionConfig = {
       key,
       revisions: shares.map(({ revision, weight }) => configOf(revision, weight)),
-      secrets: text,
-      missing,
+      secrets: secrets.text,
+      services: services.text,
+      missing: [...secrets.missing, ...services.missing],
     };
     link.set(config);
     const used = new Set(shares.map(({ revision }) => revision.metadata.name ?? ''));

@@ -6,12 +6,22 @@ export function secretsOf(
   namespace: string,
   names: readonly string[],
 ): { text: string; missing: string[] } {
-  const values: Record<string, string> = {};
-  const missing: string[] = [];
-  for (const name of names) {
+  const { text, missing } = servicesOf(informer, namespace, names);
+  const values = Object.values(JSON.parse(text) as Record<string, object>);
+  return { text: JSON.stringify(Object.assign({}, ...values)), missing };
+}
+
+/** The values of Secrets, each under the name of its Secret. */
+export function servicesOf(
+  informer: Informer<Secret>,
+  namespace: string,
+  names: readonly string[],
+): { text: string; missing: string[] } {
+  const services = names.map((name): [string, Record<string, string>] => {
     const secret = informer.get(namespace, name);
-    if (secret === undefined) missing.push(name);
-    for (const key of Object.keys(secret?.data ?? {})) values[key] = secretText(secret, key);
-  }
-  return { text: JSON.stringify(values), missing };
+    const keys = Object.keys(secret?.data ?? {});
+    return [name, Object.fromEntries(keys.map((key) => [key, secretText(secret, key)]))];
+  });
+  const missing = names.filter((name) => informer.get(namespace, name) === undefined);
+  return { text: JSON.stringify(Object.fromEntries(services)), missing };
 }

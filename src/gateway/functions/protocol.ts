@@ -7,6 +7,8 @@ export interface FunctionConfig {
   revisions: RevisionConfig[];
   /** The function's secrets, as the text of a JSON object. */
   secrets: string;
+  /** The credentials of services, by their names, as the text of a JSON object. */
+  services: string;
   /** Secrets that it names and that are not there. */
   missing: string[];
 }

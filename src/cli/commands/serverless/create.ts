@@ -99,7 +99,12 @@ function registerFunction(parent: Command, setting: Setting): void {
     .option('--schema-in <file>', 'JSON schema of the input')
     .option('--schema-out <file>', 'JSON schema of the output')
     .option('--secret <name>', 'secret that it is given', repeated, [])
-    .option('--service <name>', 'as of old', repeated, [])
+    .option(
+      '--service <name>',
+      'secret with the credentials of a service, given under its name',
+      repeated,
+      [],
+    )
     .option('--timeout <ms>', 'milliseconds that a call may take')
     .option('--env <name=value>', 'environment of its processes', repeated, [])
     .option('--memory <size>', 'most memory of a process, like 256Mi')

@@ -174,6 +174,7 @@ async function functionFrom(flat: Flat, making: Making): Promise<KubeObject> {
       source: await sourceFrom(flat, making),
       schema,
       secrets: list(flat, 'secrets'),
+      services: list(flat, 'services'),
       env: flat['env'] as object | undefined,
       timeout: number(flat, 'timeout'),
       memory: text(flat, 'memory'),
@@ -188,10 +189,6 @@ async function functionFrom(flat: Flat, making: Making): Promise<KubeObject> {
 }
 
 async function sourceFrom(flat: Flat, making: Making): Promise<object | undefined> {
-  if ((list(flat, 'services') ?? []).length > 0)
-    throw new UserError(
-      `${String(flat['name'])} names services: put their credentials into a Secret, and name that under secrets.`,
-    );
   const path = text(flat, 'sourcePath', 'functionPath', 'sourceURL');
   if (path !== undefined) return sourceOf(await filesOf(making, path), making);
   const source = flat['source'];

@@ -11,7 +11,7 @@ export function registerServiceRefusals(parent: Command, names: readonly string[
       .allowUnknownOption()
       .action(() => {
         throw new UserError(
-          'There is no service catalog any more: put the credentials of the service into a secret, and give that to the function with --secret.',
+          'There is no service catalog any more: put the credentials of the service into a secret, and give that to the function with --service.',
         );
       });
 }

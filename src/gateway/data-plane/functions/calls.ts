@@ -142,7 +142,12 @@ export class FunctionCalls {
       known: known!,
       invocation,
       request: (config, deadline) =>
-        requestOf(invocation, secrets ?? known!.config.secrets, config, deadline),
+        requestOf(
+          invocation,
+          { secrets: secrets ?? known!.config.secrets, services: known!.config.services },
+          config,
+          deadline,
+        ),
       read: (answer, revision) => {
         const parsed = revision.config?.http ? parseHttp(answer) : parseAnswer(answer);
         if (parsed.error !== undefined) return parsed;
@@ -400,7 +405,7 @@ function choose({ choices }: KnownFunction): Revision {
 
 function requestOf(
   { run, payload, event, httpContext }: Invocation,
-  secrets: string,
+  given: { secrets: string; services: string },
   { http }: RevisionConfig,
   deadline: number,
 ): RawRequest {
@@ -410,7 +415,7 @@ function requestOf(
       head: `POST / HTTP/1.1\r\nhost: function\r\nx-dispatch-run: ${run}\r\ncontent-type: application/json\r\n`,
       body: Buffer.from(payload),
     };
-  let context = `{"context":{"run":"${run}","secrets":${secrets},"serviceBindings":{},"deadline":${deadline}`;
+  let context = `{"context":{"run":"${run}","secrets":${given.secrets},"serviceBindings":${given.services},"deadline":${deadline}`;
   if (event !== undefined) context += `,"event":${JSON.stringify(event)}`;
   if (httpContext !== undefined) context += `,"httpContext":${JSON.stringify(httpContext)}`;
   return {
