@@ -133,8 +133,16 @@ ${more}
       two ?? '',
       /^2 failed one or more objects failed to apply, reason: ConfigMap default\/No Name/,
     );
+    // What has failed once is tried again when it comes again.
+    chart('1.0.0', 'fine');
+    await says('up', /^True Helm upgrade succeeded for release default\/up\.v4 with chart u@1\.0\.0$/);
+    chart('2.0.0', 'No Name');
+    await says(
+      'up',
+      /^False Failed to upgrade to version 5 of u@2\.0\.0: rolled back to release default\/up\.v6/,
+    );
     chart('3.0.0', 'fine');
-    await says('up', /^True Helm upgrade succeeded for release default\/up\.v4 with chart u@3\.0\.0$/);
+    await says('up', /^True Helm upgrade succeeded for release default\/up\.v7 with chart u@3\.0\.0$/);
     assert.equal(await valueIn('upgraded'), '3.0.0');
   });
 

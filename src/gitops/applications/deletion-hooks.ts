@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { hasFinalizer, type KubeObject, withFinalizer } from '../../kube/index.ts';
 import type { Desired } from '../engine/desired.ts';
-import { advance, type SyncStep } from '../engine/sync.ts';
+import { advance, SYNC_DEFAULTS, type SyncStep } from '../engine/sync.ts';
 import { hookTasks } from '../engine/sync-tasks.ts';
 import type { ObjectKey } from '../engine/object-key.ts';
 import type { Cluster } from '../clusters/cluster.ts';
@@ -38,16 +38,7 @@ export function runDeletionHooks(
   return advance({
     tasks: hookTasks(items, [phase]),
     results: [],
-    options: {
-      prune: false,
-      dryRun: false,
-      force: false,
-      replace: false,
-      respectsIgnored: false,
-      pruneLast: false,
-      confirmsPrune: false,
-      propagation: 'Background',
-    },
+    options: SYNC_DEFAULTS,
     cluster,
     rules: [],
     id: createHash('sha256').update(`${uid}/${deletionTimestamp}/${phase}`).digest('hex').slice(0, 16),

@@ -25,6 +25,18 @@ export interface SyncOptions {
   propagation: 'Foreground' | 'Background' | 'Orphan';
 }
 
+/** What nobody has said anything about. */
+export const SYNC_DEFAULTS: SyncOptions = {
+  prune: false,
+  dryRun: false,
+  force: false,
+  replace: false,
+  respectsIgnored: false,
+  pruneLast: false,
+  confirmsPrune: false,
+  propagation: 'Background',
+};
+
 export interface SyncInput {
   tasks: readonly SyncTask[];
   /** What has been done already: everything is done once. */

@@ -29,7 +29,7 @@ import { type Compared, compareAll } from '../engine/comparison.ts';
 import { type Desired, type Ownership, prepare } from '../engine/desired.ts';
 import type { ObjectKey } from '../engine/object-key.ts';
 import { fluxMark, ownerOf } from '../engine/owner.ts';
-import { advance, type SyncStep } from '../engine/sync.ts';
+import { advance, SYNC_DEFAULTS, type SyncStep } from '../engine/sync.ts';
 import { hookTasks, type SyncTask } from '../engine/sync-tasks.ts';
 import {
   APP_PROJECTS,
@@ -268,16 +268,7 @@ export class KeptController {
     return advance({
       tasks,
       results: [],
-      options: {
-        prune: true,
-        dryRun: false,
-        force: spec.force ?? false,
-        replace: false,
-        respectsIgnored: false,
-        pruneLast: false,
-        confirmsPrune: false,
-        propagation: 'Background',
-      },
+      options: { ...SYNC_DEFAULTS, prune: true, force: spec.force ?? false },
       cluster,
       rules: [],
       id: createHash('sha256')

@@ -54,17 +54,13 @@ export class ReleaseAttempt {
       now,
     }: { storage: HelmStorage; digest: string; version: number; now: () => number },
   ) {
-    const [last, before] = kept.status?.history ?? [];
+    const [last] = kept.status?.history ?? [];
     this.#kept = kept;
     this.#storage = storage;
     this.#digest = digest;
     this.#now = now;
     this.version = version;
-    this.isRolledBack =
-      last?.status === 'deployed' &&
-      before?.status === 'failed' &&
-      before.digest === digest &&
-      last.digest !== digest;
+    this.isRolledBack = last?.replaces === digest;
   }
 
   static async of(
@@ -150,7 +146,8 @@ export class ReleaseAttempt {
       description: `Rollback to ${good.version}`,
     };
     await this.#storage.put({ ...release, version, info }, { digest: good.digest, most: this.#maxHistory });
-    const history = [{ ...good, version, lastDeployed, status: 'deployed' as const }, ...report.history];
+    const back = { ...good, version, lastDeployed, status: 'deployed' as const, replaces: this.#digest };
+    const history = [back, ...report.history];
     return { ...report, history: history.slice(0, this.#maxHistory) };
   }
 

@@ -70,6 +70,8 @@ export interface ReleaseSnapshot {
   status: 'deployed' | 'failed' | 'superseded';
   /** Stands for the chart, the values and everything else that it was made of. */
   digest: string;
+  /** What it was put back in place of. */
+  replaces?: string;
   firstDeployed: string;
   lastDeployed: string;
 }
