@@ -60,12 +60,25 @@ const CASES: readonly [string, object, object, HealthCode | undefined][] = [
     { ...seen, desiredNumberScheduled: 2, updatedNumberScheduled: 2, numberAvailable: 2 },
     'Healthy',
   ],
+  [
+    'apps/v1/DaemonSet',
+    { updateStrategy: { type: 'OnDelete' } },
+    { ...seen, desiredNumberScheduled: 2 },
+    'Healthy',
+  ],
   ['apps/v1/ReplicaSet', { replicas: 2 }, { ...seen, availableReplicas: 1 }, 'Progressing'],
   ['apps/v1/ReplicaSet', {}, { ...seen, ...conditions(is('ReplicaFailure')) }, 'Degraded'],
   ['apps/v1/ReplicaSet', { replicas: 2 }, { ...seen, availableReplicas: 2 }, 'Healthy'],
   ['v1/Pod', {}, { phase: 'Pending' }, 'Progressing'],
   ['v1/Pod', {}, { phase: 'Running', ...conditions(is('Ready')) }, 'Healthy'],
   ['v1/Pod', {}, { phase: 'Running', ...conditions(is('Ready', 'False')) }, 'Progressing'],
+  ['v1/Pod', {}, { phase: 'Running', containerStatuses: [{ lastState: { terminated: {} } }] }, 'Degraded'],
+  [
+    'v1/Pod',
+    { restartPolicy: 'OnFailure' },
+    { phase: 'Running', containerStatuses: [{ state: { waiting: { reason: 'CrashLoopBackOff' } } }] },
+    'Progressing',
+  ],
   ['v1/Pod', { restartPolicy: 'Never' }, { phase: 'Running', ...conditions(is('Ready')) }, 'Progressing'],
   ['v1/Pod', { restartPolicy: 'Never' }, { phase: 'Succeeded' }, 'Healthy'],
   ['v1/Pod', {}, { phase: 'Failed', message: 'evicted' }, 'Degraded'],
@@ -89,7 +102,14 @@ const CASES: readonly [string, object, object, HealthCode | undefined][] = [
   ['networking.k8s.io/v1/Ingress', {}, { loadBalancer: { ingress: [{}] } }, 'Healthy'],
   ['autoscaling/v2/HorizontalPodAutoscaler', {}, {}, 'Progressing'],
   ['autoscaling/v2/HorizontalPodAutoscaler', {}, conditions(is('AbleToScale')), 'Healthy'],
-  ['autoscaling/v2/HorizontalPodAutoscaler', {}, conditions(is('AbleToScale', 'False')), 'Degraded'],
+  ['autoscaling/v2/HorizontalPodAutoscaler', {}, conditions(is('ScalingActive')), 'Progressing'],
+  ['autoscaling/v2/HorizontalPodAutoscaler', {}, conditions(is('ScalingLimited')), 'Healthy'],
+  [
+    'autoscaling/v2/HorizontalPodAutoscaler',
+    {},
+    conditions(is('AbleToScale', 'False', 'FailedGetScale')),
+    'Degraded',
+  ],
   ['apiextensions.k8s.io/v1/CustomResourceDefinition', {}, {}, 'Progressing'],
   [
     'apiextensions.k8s.io/v1/CustomResourceDefinition',
@@ -121,6 +141,47 @@ const CASES: readonly [string, object, object, HealthCode | undefined][] = [
     { observedGeneration: 1, ...conditions(is('Ready')) },
     'Progressing',
   ],
+  ['cert-manager.io/v1/Certificate', {}, conditions(is('Ready', 'False'), is('Issuing')), 'Progressing'],
+  ['cert-manager.io/v1/ClusterIssuer', {}, conditions(is('Ready')), 'Healthy'],
+  ['argoproj.io/v1alpha1/Rollout', {}, {}, 'Progressing'],
+  ['argoproj.io/v1alpha1/Rollout', {}, { observedGeneration: '1', phase: 'Healthy' }, 'Progressing'],
+  ['argoproj.io/v1alpha1/Rollout', {}, { observedGeneration: '2', phase: 'Healthy' }, 'Healthy'],
+  ['argoproj.io/v1alpha1/Rollout', {}, { observedGeneration: '2', phase: 'Paused' }, 'Suspended'],
+  ['argoproj.io/v1alpha1/Rollout', {}, { observedGeneration: '2', phase: 'Degraded' }, 'Degraded'],
+  [
+    'argoproj.io/v1alpha1/Rollout',
+    { workloadRef: {} },
+    { observedGeneration: '2', pauseConditions: [{}] },
+    'Suspended',
+  ],
+  [
+    'argoproj.io/v1alpha1/Rollout',
+    {},
+    { observedGeneration: 'abc', updatedReplicas: 1, availableReplicas: 1, replicas: 2 },
+    'Progressing',
+  ],
+  ['argoproj.io/v1alpha1/AnalysisRun', {}, { phase: 'Inconclusive' }, 'Unknown'],
+  ['argoproj.io/v1alpha1/Experiment', {}, { phase: 'Error' }, 'Degraded'],
+  ['argoproj.io/v1alpha1/ApplicationSet', {}, conditions(is('ErrorOccurred')), 'Degraded'],
+  ['argoproj.io/v1alpha1/CronWorkflow', {}, conditions(is('SpecError')), 'Degraded'],
+  ['policy/v1/PodDisruptionBudget', {}, {}, 'Progressing'],
+  [
+    'policy/v1/PodDisruptionBudget',
+    {},
+    conditions(is('DisruptionAllowed', 'False', 'InsufficientPods')),
+    'Healthy',
+  ],
+  [
+    'policy/v1/PodDisruptionBudget',
+    {},
+    conditions(is('DisruptionAllowed', 'False', 'SyncFailed')),
+    'Degraded',
+  ],
+  ['keda.sh/v1alpha1/ScaledObject', {}, conditions(is('Ready'), is('Paused')), 'Suspended'],
+  ['external-secrets.io/v1/ExternalSecret', {}, conditions(is('Ready', 'False')), 'Degraded'],
+  ['external-secrets.io/v1/ClusterExternalSecret', {}, conditions(is('PartiallyReady')), 'Degraded'],
+  ['serving.knative.dev/v1/Service', {}, conditions(is('Ready', 'Unknown')), 'Progressing'],
+  ['source.toolkit.fluxcd.io/v1/HelmRepository', { type: 'oci' }, {}, 'Healthy'],
   ['v1/ConfigMap', {}, {}, undefined],
   ['example.com/v1/Widget', {}, conditions(is('Ready', 'False')), undefined],
 ];
@@ -132,6 +193,24 @@ test('every kind is as its status says', () => {
       expected,
       `${type} ${JSON.stringify({ spec, status })}`,
     );
+});
+
+test('an autoscaler of the oldest version says how it is in a note, and a pod why it has ended', () => {
+  const old = (text: string): HealthCode | undefined => {
+    const annotations = { 'autoscaling.alpha.kubernetes.io/conditions': text };
+    return healthOf(object('autoscaling/v1/HorizontalPodAutoscaler', {}, {}, { annotations }))?.status;
+  };
+  assert.deepEqual(
+    [old(JSON.stringify([is('AbleToScale')])), old('{'), old('[]')],
+    ['Healthy', 'Progressing', 'Progressing'],
+  );
+  const ended = (terminated: object): string | undefined =>
+    healthOf(
+      object('v1/Pod', {}, { phase: 'Failed', containerStatuses: [{ name: 'c', state: { terminated } }] }),
+    )?.message;
+  assert.equal(ended({ exitCode: 3 }), 'container "c" failed with exit code 3');
+  assert.equal(ended({ exitCode: 137, reason: 'OOMKilled' }), 'OOMKilled');
+  assert.equal(ended({ exitCode: 1, message: 'no disk' }), 'no disk');
 });
 
 test('what is on its way out is not there yet, whatever it says', () => {

@@ -1,8 +1,18 @@
 import { type Condition, isRecord, type KubeObject } from '../../kube/index.ts';
 import type { Health, HealthCode } from '../resources.ts';
-
-type Fields = Record<string, unknown>;
-type Check = (object: KubeObject, status: Fields, spec: Fields) => Health | undefined;
+import {
+  conditionsIn,
+  degraded,
+  type Fields,
+  fieldsOf,
+  HEALTHY,
+  type HealthCheck,
+  isObserved,
+  numberIn,
+  progressing,
+  recordsIn,
+} from './health-fields.ts';
+import { CUSTOM_CHECKS } from './health-kinds.ts';
 
 const ORDER: readonly HealthCode[] = [
   'Healthy',
@@ -12,8 +22,6 @@ const ORDER: readonly HealthCode[] = [
   'Degraded',
   'Unknown',
 ];
-const HEALTHY: Health = { status: 'Healthy' };
-
 /** The worse of two. */
 export function worse(a: HealthCode, b: HealthCode): HealthCode {
   return ORDER.indexOf(b) > ORDER.indexOf(a) ? b : a;
@@ -25,32 +33,6 @@ export function healthOf(object: KubeObject): Health | undefined {
   const group = object.apiVersion.includes('/') ? object.apiVersion.split('/')[0]! : '';
   const check = CHECKS[`${group}/${object.kind}`] ?? CHECKS[`${group}/*`];
   return check?.(object, fieldsOf(object['status']), fieldsOf(object['spec']));
-}
-
-function fieldsOf(value: unknown): Fields {
-  return isRecord(value) ? value : {};
-}
-
-function numberIn(fields: Fields, key: string): number {
-  const value = fields[key];
-  return typeof value === 'number' ? value : 0;
-}
-
-function conditionsIn(status: Fields): Condition[] {
-  const found = status['conditions'];
-  return Array.isArray(found) ? (found.filter(isRecord) as unknown as Condition[]) : [];
-}
-
-function progressing(message: string): Health {
-  return { status: 'Progressing', message };
-}
-
-function degraded(message: string | undefined): Health {
-  return { status: 'Degraded', ...(message && { message }) };
-}
-
-function isObserved({ metadata }: KubeObject, status: Fields): boolean {
-  return (metadata.generation ?? 0) <= numberIn(status, 'observedGeneration');
 }
 
 function deployment(object: KubeObject, status: Fields, spec: Fields): Health {
@@ -100,11 +82,12 @@ function statefulSet(object: KubeObject, status: Fields, spec: Fields): Health {
   return HEALTHY;
 }
 
-function daemonSet(object: KubeObject, status: Fields): Health {
+function daemonSet(object: KubeObject, status: Fields, spec: Fields): Health {
   if (!isObserved(object, status))
     return progressing(
       'Waiting for rollout to finish: observed daemon set generation less than desired generation',
     );
+  if (fieldsOf(spec['updateStrategy'])['type'] === 'OnDelete') return HEALTHY;
   const wanted = numberIn(status, 'desiredNumberScheduled');
   const [updated, available] = [
     numberIn(status, 'updatedNumberScheduled'),
@@ -136,31 +119,42 @@ function replicaSet(object: KubeObject, status: Fields, spec: Fields): Health {
     : HEALTHY;
 }
 
-const BAD_WAITS =
-  /^(?:ErrImagePull|ImagePullBackOff|InvalidImageName|CrashLoopBackOff|CreateContainerConfigError|RunContainerError)$/;
+const BAD_WAITS = /^Err|Error$|BackOff$|^InvalidImageName$/;
 
 function pod(_: KubeObject, status: Fields, spec: Fields): Health {
-  const statuses = Array.isArray(status['containerStatuses'])
-    ? (status['containerStatuses'] as unknown[]).filter(isRecord)
-    : [];
-  for (const item of statuses) {
-    const waiting = fieldsOf(fieldsOf(item['state'])['waiting']);
-    if (typeof waiting['reason'] === 'string' && BAD_WAITS.test(waiting['reason']))
-      return degraded(String(waiting['message'] ?? waiting['reason']));
-  }
+  const message = typeof status['message'] === 'string' ? status['message'] : '';
+  const containers = recordsIn(status['containerStatuses']);
+  const isLasting = (spec['restartPolicy'] ?? 'Always') === 'Always';
+  // One that is to end may still get what it waits for, and must not be given up before.
+  const waits = isLasting ? containers.map((item) => fieldsOf(fieldsOf(item['state'])['waiting'])) : [];
+  const stuck = waits.filter(({ reason }) => typeof reason === 'string' && BAD_WAITS.test(reason));
+  if (stuck.length > 0)
+    return degraded(stuck.map((waiting) => String(waiting['message'] ?? waiting['reason'])).join(', '));
   switch (status['phase']) {
     case 'Succeeded':
       return HEALTHY;
-    case 'Failed':
-      return degraded(typeof status['message'] === 'string' ? status['message'] : undefined);
+    case 'Failed': {
+      const all = [...recordsIn(status['initContainerStatuses']), ...containers];
+      return degraded(message || (all.map(whyEnded).find((text) => text !== '') ?? ''));
+    }
     case 'Running': {
-      if (spec['restartPolicy'] === 'Never' || spec['restartPolicy'] === 'OnFailure') return progressing('');
-      const isReady = conditionsIn(status).some(({ type, status: is }) => type === 'Ready' && is === 'True');
-      return isReady ? HEALTHY : progressing('');
+      if (!isLasting) return progressing(message);
+      if (conditionsIn(status).some(({ type, status: is }) => type === 'Ready' && is === 'True'))
+        return HEALTHY;
+      const hasFallen = containers.some((item) => isRecord(fieldsOf(item['lastState'])['terminated']));
+      return hasFallen ? degraded(message) : progressing(message);
     }
     default:
-      return progressing('');
+      return progressing(message);
   }
+}
+
+function whyEnded(container: Fields): string {
+  const ended = fieldsOf(fieldsOf(container['state'])['terminated']);
+  if (typeof ended['message'] === 'string' && ended['message'] !== '') return ended['message'];
+  if (ended['reason'] === 'OOMKilled') return 'OOMKilled';
+  const code = numberIn(ended, 'exitCode');
+  return code === 0 ? '' : `container ${JSON.stringify(container['name'])} failed with exit code ${code}`;
 }
 
 function job(_: KubeObject, status: Fields, spec: Fields): Health {
@@ -191,17 +185,27 @@ function ingress(_: KubeObject, status: Fields): Health {
   return Array.isArray(list) && list.length > 0 ? HEALTHY : progressing('');
 }
 
-function autoscaler(_: KubeObject, status: Fields): Health {
-  const bad = conditionsIn(status).find(
-    ({ type, status: is, reason = '' }) =>
-      is === 'False' &&
-      (type === 'AbleToScale' ||
-        (type === 'ScalingActive' && /^Failed/.test(reason) && reason !== 'FailedGetResourceMetric')),
-  );
-  if (bad !== undefined) return degraded(bad.message);
-  return conditionsIn(status).some(({ type, status: is }) => is === 'True' && type !== 'ScalingLimited')
-    ? HEALTHY
-    : progressing('Waiting to Autoscale');
+const AUTOSCALER_FAILURES = /^(?:FailedGetScale|FailedUpdateScale|FailedGetResourceMetric|InvalidSelector)$/;
+/** Where the oldest version keeps its conditions. */
+const OLD_CONDITIONS = 'autoscaling.alpha.kubernetes.io/conditions';
+
+function autoscaler({ metadata }: KubeObject, status: Fields): Health {
+  const old = metadata.annotations?.[OLD_CONDITIONS];
+  const conditions = old === undefined ? conditionsIn(status) : conditionsIn({ conditions: parsed(old) });
+  for (const { type, status: is, reason = '', message } of conditions) {
+    if (/^(?:AbleToScale|ScalingActive)$/.test(type) && AUTOSCALER_FAILURES.test(reason))
+      return degraded(message);
+    if (is === 'True' && /^(?:AbleToScale|ScalingLimited)$/.test(type)) return HEALTHY;
+  }
+  return progressing('Waiting to Autoscale');
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function definition(_: KubeObject, status: Fields): Health {
@@ -217,39 +221,8 @@ function apiService(_: KubeObject, status: Fields): Health {
   return progressing(available?.message ?? 'Waiting to be processed');
 }
 
-/** Kinds that say with a condition Ready how they are. */
-function ready(object: KubeObject, status: Fields, spec: Fields): Health | undefined {
-  if (spec['suspend'] === true) return { status: 'Suspended', message: `${object.kind} is suspended` };
-  const condition = conditionsIn(status).find(({ type }) => type === 'Ready');
-  if (condition === undefined) return progressing(`Waiting for the ${object.kind} to be ready`);
-  if (status['observedGeneration'] !== undefined && !isObserved(object, status))
-    return progressing(`Waiting for the ${object.kind} to be seen`);
-  if (condition.status === 'True') return HEALTHY;
-  return condition.status === 'Unknown' ? progressing(condition.message ?? '') : degraded(condition.message);
-}
-
-/** Runs say with a condition Succeeded. */
-function run(_: KubeObject, status: Fields): Health {
-  const condition = conditionsIn(status).find(({ type }) => type === 'Succeeded');
-  if (condition?.status === 'True') return HEALTHY;
-  return condition?.status === 'False' ? degraded(condition.message) : progressing(condition?.message ?? '');
-}
-
-function application(_: KubeObject, status: Fields): Health {
-  const health = fieldsOf(status['health']);
-  return {
-    status: (health['status'] as HealthCode | undefined) ?? 'Progressing',
-    ...(typeof health['message'] === 'string' && { message: health['message'] }),
-  };
-}
-
-function canary(_: KubeObject, status: Fields): Health {
-  const phase = String(status['phase'] ?? '');
-  if (phase === 'Failed') return degraded('Canary Failed');
-  return /^(?:Initialized|Succeeded)$/.test(phase) ? HEALTHY : progressing(phase);
-}
-
-const CHECKS: Readonly<Record<string, Check>> = {
+const CHECKS: Readonly<Record<string, HealthCheck>> = {
+  ...CUSTOM_CHECKS,
   'apps/Deployment': deployment,
   'apps/StatefulSet': statefulSet,
   'apps/DaemonSet': daemonSet,
@@ -262,13 +235,4 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'autoscaling/HorizontalPodAutoscaler': autoscaler,
   'apiextensions.k8s.io/CustomResourceDefinition': definition,
   'apiregistration.k8s.io/APIService': apiService,
-  'argoproj.io/Application': application,
-  'flagger.app/Canary': canary,
-  'tekton.dev/PipelineRun': run,
-  'tekton.dev/TaskRun': run,
-  'kustomize.toolkit.fluxcd.io/*': ready,
-  'source.toolkit.fluxcd.io/*': ready,
-  'helm.toolkit.fluxcd.io/*': ready,
-  'dispatch.dev/Repository': ready,
-  'cert-manager.io/Certificate': ready,
 };
