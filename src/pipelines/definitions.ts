@@ -30,7 +30,7 @@ const KINDS: readonly Kind[] = [
     shortNames: ['tr', 'trs'],
     isRun: true,
   },
-  { kind: 'StepAction', plural: 'stepactions', version: 'v1beta1' },
+  { kind: 'StepAction', plural: 'stepactions', version: 'v1beta1', older: 'v1alpha1' },
   { kind: 'CustomRun', plural: 'customruns', version: 'v1beta1', isRun: true },
 ];
 
@@ -68,7 +68,7 @@ const steps = list(
 );
 const taskSpec = shape({
   steps,
-  sidecars: list(shape({ name: text, image: text }, ['name'])),
+  sidecars: list(shape({ name: text, image: text })),
   params: list(
     shape({ name: text, type: { type: 'string', enum: ['string', 'array', 'object'] } }, ['name']),
   ),

@@ -38,6 +38,16 @@ export function bindParams(
   return values;
 }
 
+/** What an embedded spec does not declare can be used all the same, where its run gives it. */
+export function withUndeclared(
+  values: Map<string, ParamValue>,
+  given: readonly Param[] | undefined,
+  isEmbedded: boolean,
+): Map<string, ParamValue> {
+  if (!isEmbedded) return values;
+  return new Map([...(given ?? []).map(({ name, value }): [string, ParamValue] => [name, value]), ...values]);
+}
+
 /** An object takes the keys that it does not name from the default. */
 function mergeObject(spec: ParamSpec, value: ParamValue | undefined): ParamValue | undefined {
   const { default: fallback } = spec;

@@ -46,10 +46,11 @@ export class Replacements {
     return value;
   }
 
-  /** `$(params.list[*])` and `$(params.map[*])`, when nothing else is around them. */
+  /** `$(params.list[*])` and `$(params.map[*])`, with or without the star, when nothing else is around them. */
   #whole(text: string): ParamValue | undefined {
-    const found = /^\$\(([^()]+)\[\*\]\)$/.exec(text);
-    return found === null ? undefined : this.#values.get(canonical(found[1]!));
+    const found = /^\$\(([^()]+?)(\[\*\])?\)$/.exec(text);
+    const value = found === null ? undefined : this.#values.get(canonical(found[1]!));
+    return found?.[2] === undefined && typeof value === 'string' ? undefined : value;
   }
 
   #part(reference: string): string | undefined {
@@ -70,12 +71,14 @@ export class Replacements {
 
 export const REFERENCE = /\$\(([^()\s]+)\)/g;
 
-/** `params["a.b"]` and `params['a.b']` are `params.a.b`. */
+/** `params["a.b"]` and `params['a.b']` are `params.a.b`, and so is the older `inputs.params.a.b`. */
 export function canonical(reference: string): string {
-  return reference.replaceAll(
-    /\[(?:"([^"\]]+)"|'([^'\]]+)')\]/g,
-    (_, double?: string, single?: string) => `.${double ?? single}`,
-  );
+  return reference
+    .replace(/^inputs\.(?=params[.[])/, '')
+    .replaceAll(
+      /\[(?:"([^"\]]+)"|'([^'\]]+)')\]/g,
+      (_, double?: string, single?: string) => `.${double ?? single}`,
+    );
 }
 
 /** Every `$(…)` in the strings of a value. */

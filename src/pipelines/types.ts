@@ -119,6 +119,8 @@ export interface TaskRunSpec {
   params?: Param[];
   taskRef?: TaskRef;
   taskSpec?: TaskSpec;
+  /** Some write it like this, and Tekton takes no notice. */
+  TaskSpec?: TaskSpec;
   serviceAccountName?: string;
   status?: string;
   statusMessage?: string;
@@ -235,6 +237,8 @@ export interface Pipeline extends KubeObject {
 export interface PipelineRunSpec {
   pipelineRef?: ResolverRef & { name?: string; apiVersion?: string };
   pipelineSpec?: PipelineSpec;
+  /** Some write it like this, and Tekton takes no notice. */
+  PipelineSpec?: PipelineSpec;
   params?: Param[];
   status?: string;
   timeouts?: { pipeline?: string; tasks?: string; finally?: string };

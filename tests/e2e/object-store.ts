@@ -74,8 +74,9 @@ export class ObjectStore implements AsyncDisposable {
     return response.status === 200 ? response.text() : undefined;
   }
 
+  /** Its parts may not all be there yet. */
   createBucket(name: string): Promise<void> {
-    return this.#change('PUT', name);
+    return eventually(() => this.#change('PUT', name));
   }
 
   put(bucket: string, path: string, text: string): Promise<void> {

@@ -133,6 +133,110 @@ spec:
     );
   });
 
+  test('what is written in one of several ways, or left out, is what Tekton takes it for', async () => {
+    const script = (text: string): object[] => [{ script: text }];
+    const stepTemplate = { image: '$(params.image)' };
+    const loose = await taskRun('loose', {
+      params: [
+        { name: 'image', value: SHELL },
+        { name: 'count', value: '$(context.task.retry-count)' },
+        { name: 'list', value: ['a', 'b'] },
+      ],
+      workspaces: [
+        { name: 'given', emptyDir: {} },
+        {
+          name: 'claimed',
+          volumeClaimTemplate: {
+            spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
+          },
+        },
+      ],
+      TaskSpec: {
+        params: [{ name: 'image' }, { name: 'count' }, { name: 'list', type: 'array' }],
+        stepTemplate,
+        sidecars: [{ image: SHELL, script: 'sleep 60' }],
+        results: [{ name: 'said' }],
+        steps: [
+          ...script(
+            'echo $(inputs.params.count) > $(workspaces.given.path)/a; cp $(workspaces.given.path)/a $(workspaces.claimed.path)/',
+          ),
+          {
+            script: 'printf "%s " $(cat $(workspaces.claimed.path)/a) "$@" > $(results.said.path)',
+            args: ['$(params.list)'],
+          },
+        ],
+      },
+    });
+    assert.deepEqual(loose.results?.[0]?.value, '0 a b ', JSON.stringify(loose));
+    const action = (version: string, name: string): string =>
+      stringify({
+        apiVersion: `tekton.dev/${version}`,
+        kind: 'StepAction',
+        metadata: { name },
+        spec: { image: SHELL, script: `echo ${name}` },
+      });
+    await dispatch.apply(`${action('v1alpha1', 'old')}---\n${action('v1beta1', 'new')}`);
+    const listing = {
+      params: [{ name: 'words', type: 'array' }],
+      results: [{ name: 'said' }],
+      image: SHELL,
+      command: ['sh', '-c', 'printf "%s," "$@" > $(step.results.said.path)', 'sh'],
+      args: ['$(params.words[*])'],
+    };
+    await dispatch.apply(
+      stringify({
+        apiVersion: 'tekton.dev/v1beta1',
+        kind: 'StepAction',
+        metadata: { name: 'list' },
+        spec: listing,
+      }),
+    );
+    const actions = await taskRun('actions', {
+      params: [{ name: 'all', value: ['p', 'q'] }],
+      taskSpec: {
+        params: [{ name: 'all', type: 'array' }],
+        results: [{ name: 'said', value: '$(steps.listing.results.said)' }],
+        steps: [
+          ...['old', 'new'].map((name) => ({ ref: { name } })),
+          { name: 'listing', ref: { name: 'list' }, params: [{ name: 'words', value: '$(params.all[*])' }] },
+        ],
+      },
+    });
+    assert.deepEqual(actions.results?.[0]?.value, 'p,q,', JSON.stringify(actions));
+    // A list that is empty makes no run: the task is skipped, and the pipeline comes to its end.
+    const fanned = (name: string): object => ({
+      name,
+      matrix: { params: [{ name: 'x', value: [] }] },
+      taskSpec: { params: [{ name: 'x' }], steps: [{ image: SHELL, script: 'exit 1' }] },
+    });
+    const used = {
+      name: 'used',
+      taskSpec: { steps: [{ image: SHELL, script: 'echo 1 > $(workspaces.shared.path)/$(params.file)' }] },
+    };
+    await dispatch.apply(
+      stringify({
+        apiVersion: 'tekton.dev/v1',
+        kind: 'PipelineRun',
+        metadata: { name: 'fanned' },
+        spec: {
+          workspaces: [{ name: 'shared', emptyDir: {} }],
+          params: [{ name: 'file', value: 'x' }],
+          pipelineSpec: {
+            workspaces: [{ name: 'shared' }],
+            tasks: [fanned('none'), used],
+            finally: [fanned('none-at-the-end')],
+          },
+        },
+      }),
+    );
+    const { conditions } = await ended('pipelinerun', 'fanned');
+    assert.equal(conditions[0]?.message, 'Tasks Completed: 1 (Failed: 0, Cancelled 0), Skipped: 2');
+    const reasons = await dispatch.ok(
+      ...['get', 'pipelinerun', 'fanned', '-o', 'jsonpath={.status.skippedTasks[*].reason}'],
+    );
+    assert.match(reasons, /^(?:Matrix Parameters have an empty array ?){2}$/);
+  });
+
   test("buildkit's client builds and pushes with no daemon", async () => {
     const { registry = '' } = await dispatch.file();
     const status = await taskRun('buildctl', {

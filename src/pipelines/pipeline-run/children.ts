@@ -3,7 +3,7 @@ import { formatDuration } from '../duration.ts';
 import { childName } from '../names.ts';
 import { RunProblem } from '../params.ts';
 import { GROUP, LABELS } from '../resources.ts';
-import { Replacements } from '../substitution.ts';
+import { referencesIn, Replacements } from '../substitution.ts';
 import { claimOf } from '../task-run/workspaces.ts';
 import type {
   CustomRun,
@@ -171,8 +171,23 @@ function mergeTemplates(
   };
 }
 
+/** An embedded task has the workspaces of the run that it speaks of, without being given them. */
+function propagated(
+  task: PipelineTask,
+  run: PipelineRun,
+): { name: string; workspace?: string; subPath?: string }[] {
+  if (task.taskSpec === undefined) return [];
+  const used = new Set(
+    referencesIn([task.taskSpec.steps, task.taskSpec.sidecars, task.taskSpec.stepTemplate]).flatMap(
+      (reference) => /^workspaces\.([^.]+)\./.exec(reference)?.[1] ?? [],
+    ),
+  );
+  for (const { name } of task.workspaces ?? []) used.delete(name);
+  return (run.spec.workspaces ?? []).filter(({ name }) => used.has(name)).map(({ name }) => ({ name }));
+}
+
 function workspacesOf(task: PipelineTask, { run, spec }: ChildOptions): WorkspaceBinding[] {
-  return (task.workspaces ?? []).flatMap((usage): WorkspaceBinding[] => {
+  return [...(task.workspaces ?? []), ...propagated(task, run)].flatMap((usage): WorkspaceBinding[] => {
     const wanted = usage.workspace ?? usage.name;
     const binding = run.spec.workspaces?.find((item) => item.name === wanted);
     if (binding === undefined) {

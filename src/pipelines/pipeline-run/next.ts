@@ -1,7 +1,8 @@
 import { RunProblem } from '../params.ts';
 import { referencesIn, type Replacements, resultReference } from '../substitution.ts';
-import type { WhenExpression } from '../types.ts';
+import type { Matrix, WhenExpression } from '../types.ts';
 import type { Node } from './graph.ts';
+import { combinationsOf } from './matrix.ts';
 import type { Progress } from './state.ts';
 import { isWanted } from './when.ts';
 
@@ -9,6 +10,7 @@ export const SKIPPED = {
   when: 'When Expressions evaluated to false',
   parents: 'Parent Tasks were skipped',
   results: 'Results were missing',
+  matrix: 'Matrix Parameters have an empty array',
   stopping: 'PipelineRun was stopping',
   gracefullyCancelled: 'PipelineRun was gracefully cancelled',
   gracefullyStopped: 'PipelineRun was gracefully stopped',
@@ -82,8 +84,14 @@ function decide(node: Node, progress: Progress, replacements: Replacements, star
   const when = replacements.apply(task.when ?? []);
   if (parentSkipped) skip(SKIPPED.parents);
   else if (missing !== undefined) skip(SKIPPED.results);
-  else if (isWanted(when)) starts.push({ node, replacements, when });
-  else skip(SKIPPED.when, when);
+  else if (!isWanted(when)) skip(SKIPPED.when, when);
+  else if (isEmpty(replacements.apply(task.matrix))) skip(SKIPPED.matrix);
+  else starts.push({ node, replacements, when });
+}
+
+/** Fanned out into nothing: what has no run would never end. */
+function isEmpty(matrix: Matrix | undefined): boolean {
+  return matrix !== undefined && combinationsOf(matrix).length === 0;
 }
 
 /** A result that is used and not there. It may be missing where its task did not go well. */

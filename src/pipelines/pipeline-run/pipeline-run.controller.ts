@@ -7,24 +7,22 @@ import {
   isControlledBy,
   type KubeObject,
   type Outcome,
-  PERSISTENT_VOLUME_CLAIMS,
   type Request,
   type ResourceRef,
   withCondition,
   unlessGone,
-  unlessThere,
   timestamp,
   durationMs,
 } from '../../kube/index.ts';
 import type { PipelineContext } from '../context.ts';
 import { formatDuration } from '../duration.ts';
-import { bindParams, paramReplacements, RunProblem } from '../params.ts';
+import { bindParams, paramReplacements, RunProblem, withUndeclared } from '../params.ts';
 import { pipelineRunToday } from '../older-fields.ts';
 import type { References } from '../resolve/resolver.ts';
 import { CUSTOM_RUNS, GROUP, LABELS, PIPELINE_RUNS, TASK_RUNS } from '../resources.ts';
 import { commitStatus, outcomeOf, succeeded } from '../run-status.ts';
 import type { Replacements } from '../substitution.ts';
-import { claimOf } from '../task-run/workspaces.ts';
+import { makeClaims } from '../task-run/workspaces.ts';
 import type { CustomRun, Pipeline, PipelineRun, PipelineRunStatus, PipelineSpec, TaskRun } from '../types.ts';
 import { childrenOf } from './children.ts';
 import { graphOf } from './graph.ts';
@@ -120,7 +118,8 @@ export class PipelineRunController {
 
   async #spec(run: PipelineRun, status: PipelineRunStatus, signal: AbortSignal): Promise<PipelineSpec> {
     if (status.pipelineSpec !== undefined) return status.pipelineSpec;
-    if (run.spec.pipelineSpec !== undefined) return run.spec.pipelineSpec;
+    const own = run.spec.pipelineSpec ?? run.spec.PipelineSpec;
+    if (own !== undefined) return own;
     if (run.spec.pipelineRef === undefined)
       throw new RunProblem('PipelineValidationFailed', 'expected exactly one of pipelineRef, pipelineSpec');
     const { object, provenance } = await this.#references.get<Pipeline>('Pipeline', run.spec.pipelineRef, {
@@ -133,7 +132,8 @@ export class PipelineRunController {
 
   async #advance(run: PipelineRun, status: PipelineRunStatus, spec: PipelineSpec): Promise<Outcome> {
     const nodes = graphOf(spec);
-    const params = bindParams(spec.params, run.spec.params, 'ParameterMissing');
+    const bound = bindParams(spec.params, run.spec.params, 'ParameterMissing');
+    const params = withUndeclared(bound, run.spec.params, run.spec.pipelineRef === undefined);
     checkWorkspaces(run, spec);
     const children = this.#children(run);
     const progress = new Progress(nodes, children, status.skippedTasks ?? []);
@@ -149,7 +149,7 @@ export class PipelineRunController {
     }
     if (interruption !== undefined) await this.#cancel(interruption, progress);
     const made = new Map(children);
-    if (starts.length > 0) await this.#makeClaims(run);
+    if (starts.length > 0) await makeClaims(this.#context.client, run);
     for (const start of starts) {
       const remainingMs = start.node.isFinally ? times.finallyLeft : times.tasksLeft;
       const wanted = childrenOf(start, { run, spec, pipelineName: pipelineNameOf(run), remainingMs });
@@ -237,13 +237,6 @@ export class PipelineRunController {
       if (isApiError(error, 'Invalid') || isApiError(error, 'BadRequest'))
         throw new RunProblem('CreateRunFailed', error.message);
       throw error;
-    }
-  }
-
-  async #makeClaims(run: PipelineRun): Promise<void> {
-    for (const binding of run.spec.workspaces ?? []) {
-      if (binding.volumeClaimTemplate === undefined) continue;
-      await unlessThere(this.#context.client.create(PERSISTENT_VOLUME_CLAIMS, claimOf(run, binding)));
     }
   }
 

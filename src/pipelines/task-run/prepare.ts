@@ -1,4 +1,4 @@
-import { bindParams, paramReplacements, RunProblem } from '../params.ts';
+import { bindParams, paramReplacements, RunProblem, withUndeclared } from '../params.ts';
 import { Replacements } from '../substitution.ts';
 import type { TaskRun, TaskSpec } from '../types.ts';
 import { CREDENTIALS_PATH, RESULTS_PATH, stepNames, STEPS_PATH } from './pod.ts';
@@ -14,9 +14,13 @@ export interface PreparedTask {
 export function prepareTask(run: TaskRun, spec: TaskSpec): PreparedTask {
   if ((spec.steps ?? []).length === 0)
     throw new RunProblem('TaskRunValidationFailed', 'the task has no steps');
-  const params = bindParams(spec.params, run.spec.params, 'TaskRunValidationFailed');
+  const context = new Replacements();
+  contextReplacements(run, spec, context);
+  const given = context.apply(run.spec.params ?? []);
+  const bound = bindParams(spec.params, given, 'TaskRunValidationFailed');
+  const params = withUndeclared(bound, given, run.spec.taskRef === undefined);
   const replacements = paramReplacements(params);
-  const withParams = replacements.apply({ ...spec, params: [] });
+  const withParams = replacements.apply({ ...spec, params: [], workspaces: workspacesIn(run, spec) });
   const workspaces = bindWorkspaces(withParams, replacements.apply(run.spec.workspaces ?? []));
   workspaceReplacements(withParams, workspaces, replacements);
   contextReplacements(run, spec, replacements);
@@ -29,9 +33,18 @@ export function prepareTask(run: TaskRun, spec: TaskSpec): PreparedTask {
     return own.apply(step);
   });
   for (const step of steps)
-    if (!step.image)
+    if (!(step.image ?? replaced.stepTemplate?.image))
       throw new RunProblem('TaskRunValidationFailed', `step ${JSON.stringify(step.name ?? '')} has no image`);
   return { spec: { ...replaced, steps, results: spec.results ?? [] }, workspaces };
+}
+
+/** What an embedded task does not declare and its run has is there as well. */
+function workspacesIn(run: TaskRun, spec: TaskSpec): NonNullable<TaskSpec['workspaces']> {
+  const declared = spec.workspaces ?? [];
+  if (run.spec.taskRef !== undefined) return declared;
+  const names = new Set(declared.map(({ name }) => name));
+  const others = (run.spec.workspaces ?? []).filter(({ name }) => !names.has(name));
+  return [...declared, ...others.map(({ name }) => ({ name }))];
 }
 
 function contextReplacements(run: TaskRun, spec: TaskSpec, into: Replacements): void {

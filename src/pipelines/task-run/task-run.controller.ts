@@ -28,6 +28,7 @@ import { stepStates, verdictOf } from './pod-status.ts';
 import { prepareTask } from './prepare.ts';
 import { collectResults } from './results.ts';
 import { taskSpecOf } from './task-spec.ts';
+import { makeClaims, withClaims } from './workspaces.ts';
 
 const DEFAULT_TIMEOUT_MS = 3_600_000;
 /** How often work that this platform has lost is run again. */
@@ -146,7 +147,7 @@ export class TaskRunController {
   /** Gives the time until a step has to have ended. */
   async #advance(run: TaskRun, status: Status): Promise<number> {
     const { client } = this.#context;
-    const prepared = prepareTask(run, status.taskSpec as TaskSpec);
+    const prepared = prepareTask(withClaims(run), status.taskSpec as TaskSpec);
     const podName = podNameOf(run, status.retriesStatus?.length ?? 0, status.lostPods ?? 0);
     let pod = this.#pods.get(run.metadata.namespace ?? '', podName);
     if (pod === undefined) {
@@ -154,6 +155,7 @@ export class TaskRunController {
         await this.#again(run, status);
         return NEVER;
       }
+      await makeClaims(client, run);
       const credentials = await makeCredentials(client, run);
       pod = await this.#create(podOf(run, { ...prepared, podName, credentials }), run);
       if (pod === undefined) return NEVER;

@@ -1,6 +1,7 @@
 import { RunProblem } from '../params.ts';
 import { bindParams, paramReplacements } from '../params.ts';
 import type { References } from '../resolve/resolver.ts';
+import type { Replacements } from '../substitution.ts';
 import type { ParamSpec, Step, Task, TaskRun, TaskRunStatus, TaskSpec } from '../types.ts';
 
 interface StepActionSpec extends Step {
@@ -16,7 +17,8 @@ export async function taskSpecOf(
 ): Promise<TaskSpec> {
   if (status.taskSpec !== undefined) return status.taskSpec;
   const namespace = run.metadata.namespace ?? '';
-  const { taskSpec, taskRef } = run.spec;
+  const { taskRef } = run.spec;
+  const taskSpec = run.spec.taskSpec ?? run.spec.TaskSpec;
   if (taskSpec === undefined && taskRef === undefined)
     throw new RunProblem('TaskRunValidationFailed', 'expected exactly one of taskRef, taskSpec');
   const found =
@@ -24,13 +26,17 @@ export async function taskSpecOf(
   if (found?.provenance !== undefined) status.provenance = found.provenance;
   const spec = taskSpec ?? found!.object.spec;
   const steps: Step[] = [];
-  for (const step of spec.steps ?? []) steps.push(await withAction(step, { references, namespace, signal }));
+  const outer = (): Replacements =>
+    paramReplacements(bindParams(spec.params, run.spec.params, 'TaskRunValidationFailed'));
+  for (const step of spec.steps ?? [])
+    steps.push(await withAction(step, outer, { references, namespace, signal }));
   return { ...spec, steps };
 }
 
 /** A step that refers to a StepAction is that action, under the step's name. */
 async function withAction(
   step: Step,
+  outer: () => Replacements,
   { references, namespace, signal }: { references: References; namespace: string; signal: AbortSignal },
 ): Promise<Step> {
   if (step.ref === undefined) return step;
@@ -40,7 +46,12 @@ async function withAction(
     description: _,
     ...action
   } = object['spec'] as StepActionSpec & { description?: string; params?: unknown };
-  const values = bindParams(specs as unknown as ParamSpec[], step.params, 'TaskRunValidationFailed');
+  const values = bindParams(
+    specs as unknown as ParamSpec[],
+    // Its parameters are told in words of the task: a list has to be one before it is looked at.
+    step.params && outer().apply(step.params),
+    'TaskRunValidationFailed',
+  );
   const { ref: _ref, params: _params, ...own } = step;
   return { ...paramReplacements(values).apply(action as Step), ...own };
 }

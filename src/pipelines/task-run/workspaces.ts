@@ -1,4 +1,12 @@
-import { controllerReference, type KubeObject, type Volume, type VolumeMount } from '../../kube/index.ts';
+import {
+  controllerReference,
+  type KubeClient,
+  type KubeObject,
+  PERSISTENT_VOLUME_CLAIMS,
+  unlessThere,
+  type Volume,
+  type VolumeMount,
+} from '../../kube/index.ts';
 import { createHash } from 'node:crypto';
 import { RunProblem } from '../params.ts';
 import type { Replacements } from '../substitution.ts';
@@ -79,6 +87,28 @@ export function workspaceReplacements(
     into.set(`workspaces.${name}.claim`, found?.volume.persistentVolumeClaim?.claimName ?? '');
     into.set(`workspaces.${name}.volume`, found?.volume.name ?? '');
   }
+}
+
+/** Makes the claims that templates of a run ask for. */
+export async function makeClaims(
+  client: KubeClient,
+  run: KubeObject & { spec: { workspaces?: WorkspaceBinding[] } },
+): Promise<void> {
+  for (const binding of run.spec.workspaces ?? [])
+    if (binding.volumeClaimTemplate !== undefined)
+      await unlessThere(client.create(PERSISTENT_VOLUME_CLAIMS, claimOf(run, binding)));
+}
+
+/** The workspaces of a run, with claims in the place of templates for them. */
+export function withClaims<T extends KubeObject & { spec: { workspaces?: WorkspaceBinding[] } }>(run: T): T {
+  if (run.spec.workspaces?.some(({ volumeClaimTemplate }) => volumeClaimTemplate !== undefined) !== true)
+    return run;
+  const workspaces = run.spec.workspaces.map((binding): WorkspaceBinding => {
+    const { volumeClaimTemplate, ...rest } = binding;
+    if (volumeClaimTemplate === undefined) return binding;
+    return { ...rest, persistentVolumeClaim: { claimName: claimOf(run, binding).metadata.name ?? '' } };
+  });
+  return { ...run, spec: { ...run.spec, workspaces } };
 }
 
 /** The claim that a template of a run asks for. The same run always asks for the same one. */
