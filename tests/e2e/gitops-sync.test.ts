@@ -8,6 +8,7 @@ import { application, GitopsRepo, untilApplication } from './gitops-repo.ts';
 import { eventually } from './pods.ts';
 
 const KILLS = Number(process.env['DISPATCH_TEST_KILLS'] ?? 2);
+const PLAN_KILLS = Math.ceil(KILLS / 2);
 const WAVES = 60;
 
 const AUTO = 'syncPolicy: {automated: {prune: true, selfHeal: true}}';
@@ -639,14 +640,14 @@ spec: {size: 1}
   });
 
   // Those after it know the server by another port.
-  test(`a plan is told, however often the server is killed (${KILLS}×)`, async () => {
+  test(`a plan is told, however often the server is killed (${PLAN_KILLS}×)`, async () => {
     await there.ok('create', 'namespace', 'told');
     repo.push({ 'told/a.yaml': configMap('a', '0') });
     await create('told', 'told');
     await untilApplication(here, 'told', (app) =>
       assert.equal(app.status?.sync?.status, 'Synced', conditions(app)),
     );
-    for (let kill = 1; kill <= KILLS; kill += 1) {
+    for (let kill = 1; kill <= PLAN_KILLS; kill += 1) {
       const branch = `told-${kill}`;
       repo.git('checkout', '--quiet', '-b', branch);
       repo.push({ 'told/a.yaml': configMap('a', String(kill)) }, branch);

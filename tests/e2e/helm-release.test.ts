@@ -33,7 +33,7 @@ kind: HelmRelease
 metadata: {name: ${name}}
 spec:
   interval: 10m
-  chart: {spec: {chart: ${chart}, sourceRef: {kind: GitRepository, name: charts}}}
+  chart: {spec: {chart: ${chart}, sourceRef: {kind: GitRepository, name: charts}${chart === 'c' ? ', valuesFiles: [env/prod.yaml]' : ''}}}
 ${more}
 `);
   const says = (name: string, text: RegExp): Promise<void> =>
@@ -61,9 +61,10 @@ ${more}
     repo.push({
       'c/Chart.yaml': 'apiVersion: v2\nname: c\nversion: 0.2.0\nappVersion: "7"\n',
       'c/values.yaml': 'a: default\nb: default\n',
+      'env/prod.yaml': 'c: {e: prod}\n',
       'c/templates/NOTES.txt': 'Look at {{ .Release.Name }}.',
       'c/templates/a.yaml':
-        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "{{ .Release.Name }}"}\ndata: {value: "{{ .Values.a }} {{ .Values.b }} {{ .Values.c.d }} {{ .Release.Revision }} {{ .Release.IsUpgrade }}"}\n',
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "{{ .Release.Name }}"}\ndata: {value: "{{ .Values.a }} {{ .Values.b }} {{ .Values.c.d }} {{ .Release.Revision }} {{ .Release.IsUpgrade }} {{ .Values.c.e }}"}\n',
     });
     await dispatch.apply(
       'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: vals}\ndata: {values.yaml: "a: from map", one: "42"}\n',
@@ -76,18 +77,27 @@ ${more}
       );
     await values('inline');
     await says('rel', /^True Helm install succeeded for release default\/rel\.v1 with chart c@0\.2\.0$/);
-    assert.equal(await valueIn('rel'), 'from map inline 42 1 false');
+    assert.equal(await valueIn('rel'), 'from map inline 42 1 false prod');
     assert.equal(await dispatch.ok('get', 'cm', 'rel', '-o', 'jsonpath={.data.patched}'), 'yes');
     const [first] = await stored('rel');
     assert.deepEqual(
       [first?.chart.metadata.name, first?.config, first?.info.notes],
-      ['c', { a: 'from map', b: 'inline', c: { d: 42 } }, 'Look at rel.'],
+      ['c', { a: 'from map', b: 'inline', c: { d: 42, e: 'prod' } }, 'Look at rel.'],
     );
     assert.match(first?.manifest ?? '', /^---\n# Source: c\/templates\/a\.yaml\napiVersion: v1\n/);
     await values('changed');
     await says('rel', /^True Helm upgrade succeeded for release default\/rel\.v2/);
-    assert.equal(await valueIn('rel'), 'from map changed 42 2 true');
+    assert.equal(await valueIn('rel'), 'from map changed 42 2 true prod');
     assert.deepEqual(await kept('rel'), ['1 superseded Install complete', '2 deployed Upgrade complete']);
+    // What else there is in the repository is no reason for a release.
+    const commit = repo.push({ 'elsewhere.txt': 'more' });
+    await eventually(async () =>
+      assert.match(
+        await dispatch.ok('get', 'hr', 'rel', '-o', 'jsonpath={.status.lastAppliedRevision}'),
+        new RegExp(commit),
+      ),
+    );
+    assert.equal((await kept('rel')).length, 2);
     // Somebody has used Helm in between.
     const own = JSON.parse(await dispatch.ok('get', 'secret', 'sh.helm.release.v1.rel.v2', '-o', 'json')) as {
       metadata: { name: string; labels: Record<string, string> };
@@ -103,7 +113,7 @@ ${more}
     await dispatch.up();
     await repo.follow();
     await dispatch.ok('delete', 'cm', 'rel');
-    await eventually(async () => assert.equal(await valueIn('rel'), 'from map again 42 8 true'));
+    await eventually(async () => assert.equal(await valueIn('rel'), 'from map again 42 8 true prod'));
     assert.equal((await kept('rel')).length, 3);
     await dispatch.ok('delete', 'hr', 'rel');
     assert.equal(await valueIn('rel'), '');
@@ -135,14 +145,14 @@ ${more}
     );
     // What has failed once is tried again when it comes again.
     chart('1.0.0', 'fine');
-    await says('up', /^True Helm upgrade succeeded for release default\/up\.v4 with chart u@1\.0\.0$/);
+    await says('up', /^True Helm upgrade succeeded for release default\/up\.v3 with chart u@1\.0\.0$/);
     chart('2.0.0', 'No Name');
     await says(
       'up',
-      /^False Failed to upgrade to version 5 of u@2\.0\.0: rolled back to release default\/up\.v6/,
+      /^False Failed to upgrade to version 4 of u@2\.0\.0: rolled back to release default\/up\.v5/,
     );
     chart('3.0.0', 'fine');
-    await says('up', /^True Helm upgrade succeeded for release default\/up\.v7 with chart u@3\.0\.0$/);
+    await says('up', /^True Helm upgrade succeeded for release default\/up\.v6 with chart u@3\.0\.0$/);
     assert.equal(await valueIn('upgraded'), '3.0.0');
   });
 
@@ -170,10 +180,10 @@ ${more}
         (await dispatch.ok('get', 'cm', '-o', 'name'))
           .split('\n')
           .flatMap((line) => /(?:on-.*|hooked)$/.exec(line)?.[0] ?? []);
-      await release('hooks', 'h', '');
+      await release('hooks', 'h', '  retryInterval: 200ms');
       await says('hooks', /^True Helm install succeeded/);
       assert.deepEqual(await there(), ['hooked', 'on-post-install-post-upgrade', 'on-pre-install']);
-      await release('hooks', 'h', '  values: {some: thing}');
+      await release('hooks', 'h', '  retryInterval: 200ms\n  values: {some: thing}');
       await says('hooks', /^True Helm upgrade succeeded/);
       assert.deepEqual(await there(), [
         'hooked',
@@ -185,6 +195,14 @@ ${more}
         (await stored('hooks')).at(-1)?.hooks.map(({ events }) => events.join()),
         ['pre-install', 'post-upgrade', 'post-install,post-upgrade', 'post-delete', 'pre-delete'],
       );
+      // A hook that has failed runs again with the next try.
+      const flaky =
+        'apiVersion: batch/v1\nkind: Job\nmetadata: {name: flaky, annotations: {"helm.sh/hook": pre-upgrade}}\nspec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: c, image: dispatch.local/shell, command: [sh, -c, "cat /gate/open"], volumeMounts: [{name: gate, mountPath: /gate}]}], volumes: [{name: gate, configMap: {name: gate}}]}}}\n';
+      await dispatch.ok('create', 'configmap', 'gate', '--from-literal=shut=yes');
+      repo.push({ 'h/templates/flaky.yaml': flaky });
+      await says('hooks', /^False .*hook batch\/Job default\/flaky has failed/);
+      await dispatch.ok('patch', 'configmap', 'gate', '--type=merge', '-p', '{"data":{"open":"yes"}}');
+      await says('hooks', /^True Helm upgrade succeeded/);
       await dispatch.ok('delete', 'hr', 'hooks');
       await eventually(async () => assert.deepEqual(await there(), ['on-post-delete']));
       const { stdout } = await dispatch.kubectl('get', 'job', 'goodbye', '--ignore-not-found');

@@ -203,6 +203,27 @@ spec:
       },
     });
     assert.deepEqual(actions.results?.[0]?.value, 'p,q,', JSON.stringify(actions));
+    const outside = '/workspace/outside';
+    const codes = await taskRun('exit-codes', {
+      taskSpec: {
+        results: [{ name: 'codes' }],
+        steps: [
+          { name: 'bad', image: SHELL, onError: 'continue', script: 'exit 7' },
+          {
+            name: 'good',
+            image: SHELL,
+            // Links in the way of what comes next lead nowhere.
+            script: `touch ${outside}; rm -rf /tekton/steps/step-good; ln -s / /tekton/steps/step-good; mkdir -p /tekton/steps/step-look && ln -s ${outside} /tekton/steps/step-look/exitCode`,
+          },
+          { name: 'look', image: SHELL, script: 'echo looked' },
+          {
+            image: SHELL,
+            script: `cat $(steps.step-bad.exitCode.path) ${outside} > $(results.codes.path); ls / | grep -c exitCode >> $(results.codes.path) || true`,
+          },
+        ],
+      },
+    });
+    assert.equal(codes.results?.[0]?.value, '70\n', JSON.stringify(codes));
     // A list that is empty makes no run: the task is skipped, and the pipeline comes to its end.
     const fanned = (name: string): object => ({
       name,

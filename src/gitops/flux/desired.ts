@@ -11,6 +11,7 @@ import {
   type HelmSource,
   type KustomizeOptions,
   type Manifest,
+  normal,
   readYaml,
   type Release,
   RenderError,
@@ -37,6 +38,10 @@ export interface KeptManifests {
     version: number;
     isUpgrade: boolean;
     isRolledBack: boolean;
+    /** It is not in place yet. */
+    isNew: boolean;
+    /** Tells one try from the others: hooks run once for each. */
+    attempt: string;
     succeeded: () => Promise<ReleaseReport | undefined>;
     failed: (message: string) => Promise<ReleaseReport | undefined>;
   };
@@ -184,6 +189,8 @@ export async function releaseManifests(
       version: release.version,
       isUpgrade: release.isUpgrade,
       isRolledBack: release.isRolledBack,
+      isNew: release.isNew,
+      attempt: release.attempt,
       succeeded: () => release.succeeded(result),
       failed: (message) => release.failed(result, message),
     },
@@ -207,10 +214,16 @@ async function chartResult(
     ...(valuesFiles && { valueFiles: valuesFiles }),
   });
   if (source.kind === 'GitRepository' || source.kind === 'Bucket') {
-    const { id, revision, tree } = await sources.files(source);
+    const { revision, tree } = await sources.files(source);
+    // They are told from the top of the source.
+    const given = valuesFiles?.map((file) => `/${normal(file)}`);
     const result = async (release: Release): Promise<HelmResult> =>
-      context.renderer.helm(await tree(), { path: name, capabilities, helm: helmOf(release) });
-    return { id, revision, result };
+      context.renderer.helm(await tree(), {
+        path: name,
+        capabilities,
+        helm: { ...helmOf(release), ...(given && { valueFiles: given }) },
+      });
+    return { id: await sources.contentId(source, [name, ...(valuesFiles ?? [])]), revision, result };
   }
   const chart = await sources.chart(source, { name, version });
   const result = async (release: Release): Promise<HelmResult> =>

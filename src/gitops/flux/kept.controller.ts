@@ -183,7 +183,7 @@ export class KeptController {
       items.filter(({ hooks }) => hooks.length === 0),
       owned,
     );
-    const step = await this.#sync(kept, { items, compared, cluster, revision: manifests.revision });
+    const step = await this.#sync(kept, { items, compared, cluster, manifests });
     const entries = items
       .filter(({ hooks }) => hooks.length === 0)
       .map(({ key }) => ({ id: `${key.namespace}_${key.name}_${key.group}_${key.kind}`, v: key.version }));
@@ -244,13 +244,20 @@ export class KeptController {
       items,
       compared,
       cluster,
-      revision,
-    }: { items: readonly Desired[]; compared: readonly Compared[]; cluster: Cluster; revision: string },
+      manifests: { revision, release },
+    }: {
+      items: readonly Desired[];
+      compared: readonly Compared[];
+      cluster: Cluster;
+      manifests: KeptManifests;
+    },
   ): Promise<SyncStep | undefined> {
     const { spec, metadata } = kept;
     const isRelease = kept.kind === 'HelmRelease';
     const isNew =
-      kept.status?.lastAppliedRevision !== revision || kept.status.observedGeneration !== metadata.generation;
+      release?.isNew ??
+      (kept.status?.lastAppliedRevision !== revision ||
+        kept.status.observedGeneration !== metadata.generation);
     const differing = compared.filter(
       ({ sync, requiresPruning }) => sync === 'OutOfSync' && (!requiresPruning || isRelease || spec.prune),
     );
@@ -272,7 +279,7 @@ export class KeptController {
       cluster,
       rules: [],
       id: createHash('sha256')
-        .update(`${namespace}/${metadata.name}/${revision}/${metadata.generation}`)
+        .update(`${namespace}/${metadata.name}/${release?.attempt ?? `${revision}/${metadata.generation}`}`)
         .digest('hex'),
       isConfirmed: true,
       refusal: this.#refusal(kept, cluster),

@@ -84,6 +84,18 @@ export class ReleaseAttempt {
     return this.version > 1;
   }
 
+  /** It is neither in place nor given up. */
+  get isNew(): boolean {
+    const [last] = this.#kept.status?.history ?? [];
+    return !this.isRolledBack && !(last?.digest === this.#digest && last.status === 'deployed');
+  }
+
+  get attempt(): string {
+    const [last] = this.#kept.status?.history ?? [];
+    const failures = last?.digest === this.#digest ? (this.#kept.status?.failures ?? 0) : 0;
+    return `${this.#kept.metadata.uid}/v${this.version}/${failures}`;
+  }
+
   /** What runs at this version: what is for the other case does not. */
   withHooks(manifests: readonly Manifest[]): Manifest[] {
     const other = this.isUpgrade ? /^(?:pre|post)-install$/ : /^(?:pre|post)-upgrade$/;
@@ -111,10 +123,17 @@ export class ReleaseAttempt {
 
   /** It is in place. Undefined where that is known. */
   async succeeded(result: () => Promise<HelmResult>): Promise<ReleaseReport | undefined> {
-    const [last] = this.#kept.status?.history ?? [];
-    if (this.isRolledBack || (last?.digest === this.#digest && last.status === 'deployed')) return undefined;
+    if (!this.isNew) return this.#wantedAgain();
     const description = this.isUpgrade ? 'Upgrade complete' : 'Install complete';
     return this.#record(await result(), 'deployed', description, 0);
+  }
+
+  /** What was put back is what is wanted now: the attempt that had failed counts as new when it comes again. */
+  #wantedAgain(): ReleaseReport | undefined {
+    const { history: [last, ...older] = [], failures = 0, storageNamespace = '' } = this.#kept.status ?? {};
+    if (last?.replaces === undefined || this.isRolledBack) return undefined;
+    const { replaces: _, ...rest } = last;
+    return { history: [rest, ...older], failures, storageNamespace };
   }
 
   /** It could not be put in place: as often as its policy says it is tried again, then what was there is put back. */

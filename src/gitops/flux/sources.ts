@@ -1,5 +1,5 @@
 import { type Secret, SECRETS, secretText, unlessGone } from '../../kube/index.ts';
-import { RenderError, type SopsKeys, type SourceTree } from '../../render/index.ts';
+import { normal, RenderError, type SopsKeys, type SourceTree } from '../../render/index.ts';
 import { type Remote, sshLoginOf } from '../../scm/index.ts';
 import type { Artifact, ChartPlace, GitopsContext } from '../context.ts';
 import type { RepositoryCredentials } from '../sources/credentials.ts';
@@ -141,6 +141,15 @@ export class FluxSources {
     const { artifact, revision } = await this.#artifact(source);
     const tree = (): Promise<SourceTree> => repositories.archive(artifact.digest, artifact.fetch);
     return { id: artifact.digest, revision, tree };
+  }
+
+  /** Stands for some files of a source: the same as long as nothing of them changes, whatever else does. */
+  async contentId(source: SourceObject, paths: readonly string[]): Promise<string> {
+    if (source.kind !== 'GitRepository') return (await this.files(source)).id;
+    const remote = await this.remote(source);
+    const { commit } = await this.gitRevision(source);
+    const wanted = paths.map((path) => normal(path));
+    return this.#parts.context.mirrors.contentHash(remote, commit, wanted.includes('') ? [] : wanted);
   }
 
   /** Lends files in which nothing is encrypted any more. */

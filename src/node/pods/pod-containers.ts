@@ -12,7 +12,7 @@ import { Prober } from './prober.ts';
 import type { ProbeTarget } from './probes.ts';
 import { nextStep } from './schedule.ts';
 import { containerId, timeText } from './status.ts';
-import { isStepWanted } from './step-results.ts';
+import { isStepWanted, leaveExitCodes } from './step-results.ts';
 
 const BACKOFF_FIRST_MS = 10_000;
 const BACKOFF_MAX_MS = 300_000;
@@ -174,6 +174,10 @@ export class PodContainers implements Disposable {
       return;
     }
     try {
+      const ended = this.main.flatMap(({ spec, terminated }) =>
+        terminated === undefined ? [] : [{ name: spec.name, exitCode: terminated.exitCode }],
+      );
+      await leaveExitCodes(this.#context.pod, ended, surroundings.volumes);
       if (!(await this.#isWanted(track, surroundings))) return;
       await this.#start(track, await this.#image(track), surroundings);
     } catch (error) {

@@ -9,7 +9,7 @@ import {
 } from '../../kube/index.ts';
 import { StartError } from '../runtime/runtime.ts';
 import type { ReadyVolume } from '../volumes/volumes.ts';
-import { openInside } from '../volumes/volume-reader.ts';
+import { openInside, writeInside } from '../volumes/volume-reader.ts';
 
 /** Names the volume where the steps of a pod leave their results: "<step>/results/<name>". */
 const VOLUME = 'dispatch.dev/step-results';
@@ -41,6 +41,18 @@ export async function withStepResults(
       ),
     }),
   };
+}
+
+/** Writes down how the steps before one have ended: "step-<name>/exitCode". Each is told once. */
+export async function leaveExitCodes(
+  pod: Pod,
+  ended: readonly { name: string; exitCode: number }[],
+  volumes: ReadonlyMap<string, ReadyVolume>,
+): Promise<void> {
+  const dir = volumes.get(pod.metadata.annotations?.[VOLUME] ?? '')?.path;
+  if (dir === undefined) return;
+  for (const { name, exitCode } of ended)
+    await writeInside(dir, { directory: name, file: 'exitCode', text: String(exitCode) });
 }
 
 /** Whether a step is to run at all, now that those before it have ended. */
@@ -86,6 +98,7 @@ async function makeDirectories(dir: string, { spec }: Pod): Promise<void> {
     await mkdir(path, { recursive: true });
     // Steps may run as any user.
     await chmod(path, 0o777);
+    await mkdir(join(dir, name), { recursive: true });
   }
 }
 

@@ -52,3 +52,30 @@ export async function openInside(dir: string, path: string): Promise<FileHandle 
   await file.close();
   return undefined;
 }
+
+/**
+ * Writes a new file into a directory of a directory. Whoever has that one may have put links in the way: each name is
+ * opened by what was opened before it, and none of them is followed.
+ */
+export async function writeInside(
+  dir: string,
+  { directory, file, text }: { directory: string; file: string; text: string },
+): Promise<void> {
+  const only = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  let inner: FileHandle | undefined;
+  try {
+    inner = await open(join(dir, directory), constants.O_RDONLY | constants.O_DIRECTORY | only);
+    const made = await open(
+      `/proc/self/fd/${inner.fd}/${file}`,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | only,
+      0o644,
+    );
+    await made.writeFile(text).finally(() => made.close());
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    // It is there already, or somebody has made something else of the place.
+    if (!['EEXIST', 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EROFS'].includes(code)) throw error;
+  } finally {
+    await inner?.close();
+  }
+}
