@@ -34,7 +34,8 @@ spec:
   metrics: [${metric}]
 `;
 
-describe('autoscalers', { skip: SKIP_KUBECTL || SKIP_SANDBOX }, () => {
+// They mostly wait.
+describe('autoscalers', { concurrency: true, skip: SKIP_KUBECTL || SKIP_SANDBOX }, () => {
   const dispatch = Dispatch.ofSuite();
 
   const replicas = (name: string): Promise<string> =>

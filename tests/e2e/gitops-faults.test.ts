@@ -14,47 +14,50 @@ const canMount = process.getuid?.() === 0 && spawnSync('mount', ['--version']).s
 const configMap = (name: string, value: string): string =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {value: "${value}"}\n`;
 
-for (const [dir, what] of [
-  ['mirrors', 'fetched'],
-  ['checkouts', 'laid out'],
-] as const)
-  test(
-    `a repository that cannot be ${what} because the disk is full leaves everything as it is, until there is room`,
-    { skip: canMount ? false : 'mounting a small file system needs root' },
-    async () => {
-      await using dispatch = await Dispatch.make();
-      await using double = await ScmDouble.start('github');
-      const place = join(dispatch.dataDir, dir);
-      mkdirSync(place, { recursive: true, mode: 0o700 });
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', place]);
-      try {
-        await dispatch.up();
-        const login = ['--username', 'ada', '--token', double.token];
-        await dispatch.run('gitops', 'creds', 'add', `${double.url}/team`, ...login);
-        double.commit({ 'a.yaml': configMap('a', '1') });
-        await dispatch.run('gitops', 'app', 'create', 'full', `--repository=${double.cloneUrl}`);
-        const valueIn = async (): Promise<string> =>
-          (await dispatch.kubectl('get', 'cm', 'a', '-o', 'jsonpath={.data.value}')).stdout;
-        await eventually(async () => assert.equal(await valueIn(), '1'));
-        double.commit({ 'a.yaml': configMap('a', '2'), large: randomBytes(3_000_000).toString('base64') });
+test(
+  'a repository that finds no room on the disk leaves everything as it is, until there is some',
+  { skip: canMount ? false : 'mounting a small file system needs root' },
+  async () => {
+    await using dispatch = await Dispatch.make();
+    await using double = await ScmDouble.start('github');
+    const places = ['mirrors', 'checkouts'].map((dir) => join(dispatch.dataDir, dir));
+    const sized = (place: string, size: string, ...more: string[]): Buffer =>
+      execFileSync('mount', ['-t', 'tmpfs', '-o', [...more, `size=${size}`].join(), 'tmpfs', place]);
+    for (const place of places) mkdirSync(place, { recursive: true, mode: 0o700 });
+    for (const place of places) sized(place, '1m');
+    try {
+      await dispatch.up();
+      const login = ['--username', 'ada', '--token', double.token];
+      await dispatch.run('gitops', 'creds', 'add', `${double.url}/team`, ...login);
+      double.commit({ 'a.yaml': configMap('a', '1') });
+      await dispatch.run('gitops', 'app', 'create', 'full', `--repository=${double.cloneUrl}`);
+      const valueIn = async (): Promise<string> =>
+        (await dispatch.kubectl('get', 'cm', 'a', '-o', 'jsonpath={.data.value}')).stdout;
+      await eventually(async () => assert.equal(await valueIn(), '1'));
+      double.commit({ 'a.yaml': configMap('a', '2'), large: randomBytes(3_000_000).toString('base64') });
+      // First it cannot be fetched, then it cannot be laid out.
+      for (const [at, problem] of [/No space left/, /unable to write.*the disk is full/].entries()) {
         await dispatch.run('gitops', 'app', 'refresh', 'full');
         const app = await untilApplication(dispatch, 'full', ({ status }) =>
-          assert.match(JSON.stringify(status?.conditions), /(?:No space left|disk is full).*ComparisonError/),
+          assert.match(JSON.stringify(status?.conditions), problem),
         );
-        assert.equal(app.status?.sync?.status, 'Unknown');
-        assert.equal(await valueIn(), '1');
-        execFileSync('mount', ['-o', 'remount,size=64m', place]);
-        await dispatch.run('gitops', 'app', 'refresh', 'full');
-        await eventually(async () => assert.equal(await valueIn(), '2'));
-        await untilApplication(dispatch, 'full', ({ status }) =>
-          assert.deepEqual([status?.sync?.status, status?.conditions ?? []], ['Synced', []]),
+        assert.deepEqual(
+          [app.status?.sync?.status, app.status?.conditions?.[0]?.type, await valueIn()],
+          ['Unknown', 'ComparisonError', '1'],
         );
-        await dispatch.kill('SIGTERM');
-      } finally {
-        execFileSync('umount', ['-l', place]);
+        sized(places[at]!, '64m', 'remount');
       }
-    },
-  );
+      await dispatch.run('gitops', 'app', 'refresh', 'full');
+      await eventually(async () => assert.equal(await valueIn(), '2'));
+      await untilApplication(dispatch, 'full', ({ status }) =>
+        assert.deepEqual([status?.sync?.status, status?.conditions ?? []], ['Synced', []]),
+      );
+      await dispatch.kill('SIGTERM');
+    } finally {
+      for (const place of places) execFileSync('umount', ['-l', place]);
+    }
+  },
+);
 
 const MANY = 12;
 const DELAY_MS = 70;
