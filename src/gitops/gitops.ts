@@ -88,12 +88,15 @@ export class Gitops implements AsyncDisposable {
 
   async run(signal: AbortSignal): Promise<void> {
     await this.repositories.start();
+    // A server that ends before everything is known does not wait for it.
+    void this.applications.synced.then(() => {
+      if (!signal.aborted) void this.#planner.resume(this.applications.list());
+    });
     await Promise.all([
       this.applications.run(signal),
       this.#short.run(signal),
       this.hooks.run(signal),
       this.#flux.run(signal),
-      this.applications.synced.then(() => this.#planner.resume(this.applications.list())),
     ]);
   }
 

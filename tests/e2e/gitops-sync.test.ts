@@ -632,6 +632,31 @@ spec: {size: 1}
     assert.match(names, /fleet\n.*fleet-there-[0-9a-f]{8}\n/);
     await run('gitops', 'cluster', 'rm', 'There!');
     await ready('True in-cluster');
+    // Somebody else's application of the same name stays theirs.
+    const other = {
+      source: { repoURL: fleet.url, path: '.' },
+      destination: { name: 'in-cluster' },
+      project: 'default',
+    };
+    await here.apply(
+      JSON.stringify({
+        apiVersion: 'argoproj.io/v1alpha1',
+        kind: 'Application',
+        metadata: { name: 'taken', namespace: 'fleet' },
+        spec: other,
+      }),
+    );
+    await run('cd', 'gitops-repository', 'create', 'taken', '--repository-url', fleet.url, '--path', 'x');
+    await eventually(async () => {
+      const path = 'jsonpath={.status.conditions[0].message}';
+      const message = await here.ok('-n', 'fleet', 'get', 'gitopsrepository', 'taken', '-o', path);
+      assert.match(message, /There is an application taken already/);
+    });
+    assert.equal(
+      await here.ok('-n', 'fleet', 'get', 'application', 'taken', '-o', 'jsonpath={.spec.source.path}'),
+      '.',
+    );
+    await run('cd', 'gitops-repository', 'delete', 'taken');
     await run('cd', 'gitops-repository', 'delete', 'fleet');
     await eventually(async () => {
       const { stdout } = await here.kubectl('-n', 'fleet', 'get', 'configmap', 'everywhere', '-o', 'name');

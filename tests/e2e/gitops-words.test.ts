@@ -86,11 +86,15 @@ describe('what an application asks before, and does around its end', () => {
       'resources-finalizer.argocd.argoproj.io',
     ]);
     assert.deepEqual([await isThere('job', 'before'), await isThere('cm', 'after')], [false, false]);
-    // What Git has by now does not count.
-    repo.push({ 'ended/b.yaml': job('never', 'PreDelete', 'exit 1') });
-    await synced('ended');
-    repo.push({ 'ended/b.yaml': undefined });
-    await synced('ended');
+    // What Git has by now does not count: only what was deployed.
+    assert.equal((await dispatch.run('gitops', 'app', 'suspend', 'ended')).code, 0);
+    const commit = repo.push({
+      'ended/a.yaml':
+        configMap('kept', '', '2') +
+        job('before', 'PreDelete', 'exit 1') +
+        configMap('after', 'argocd.argoproj.io/hook: PostDelete'),
+    });
+    await untilApplication(dispatch, 'ended', ({ status }) => assert.equal(status?.sync?.revision, commit));
     await dispatch.ok('delete', 'application', 'ended', '--wait=false');
     await isGone('application', 'ended');
     assert.deepEqual([await isThere('cm', 'kept'), await isThere('cm', 'after')], [false, true]);
@@ -107,6 +111,14 @@ describe('what an application asks before, and does around its end', () => {
     assert.equal(code, 0, stderr);
     await isGone('application', 'held');
     assert.equal(await isThere('cm', 'held'), true);
+    // A cluster that nobody knows any more holds nothing up.
+    await create('held');
+    await synced('held');
+    await dispatch.ok(
+      ...['patch', 'application', 'held', '--type=merge', '-p', '{"spec":{"destination":{"name":"gone"}}}'],
+    );
+    await dispatch.ok('delete', 'application', 'held', '--wait=false');
+    await isGone('application', 'held');
   });
 
   test('rules of health count for kinds of their own, and for those that have some', async () => {

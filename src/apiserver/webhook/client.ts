@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Agent, request } from 'undici';
-import { ApiError } from '../../kube/index.ts';
+import { ApiError, readLimited } from '../../kube/index.ts';
 import { at, textAt } from '../kinds/index.ts';
 
 const MAX_ANSWER = 3 * 1024 * 1024;
@@ -30,7 +30,8 @@ export class WebhookClient {
       body: JSON.stringify(review),
       signal: AbortSignal.timeout(timeoutMs),
     });
-    const text = await readLimited(answer.body);
+    const text = (await readLimited(answer.body, MAX_ANSWER))?.toString();
+    if (text === undefined) throw new Error(`its answer is larger than ${MAX_ANSWER} bytes`);
     if (answer.statusCode !== 200) throw new Error(`it answered ${answer.statusCode}`);
     return JSON.parse(text);
   }
@@ -71,15 +72,4 @@ export class WebhookClient {
     }
     return agent;
   }
-}
-
-async function readLimited(body: AsyncIterable<unknown>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += (chunk as Buffer).length;
-    if (size > MAX_ANSWER) throw new Error(`its answer is larger than ${MAX_ANSWER} bytes`);
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks).toString();
 }

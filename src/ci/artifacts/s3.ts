@@ -34,7 +34,8 @@ export class S3Bucket {
     for (const { path } of files) {
       const key = [this.#prefix, name, path].filter((part) => part !== '').join('/');
       const body = await readFile(join(directory, path));
-      await this.#storage.send({ method: 'PUT', bucket: this.#bucket, key, body, signal });
+      const answer = await this.#storage.send({ method: 'PUT', bucket: this.#bucket, key, body, signal });
+      await answer.body?.cancel();
     }
   }
 }

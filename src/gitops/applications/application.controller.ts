@@ -188,7 +188,7 @@ export class ApplicationController {
     const finalizer = DELETION_FINALIZERS[phase];
     if (!hasFinalizer(app, finalizer)) return undefined;
     // As it was last deployed, not as Git has it by now.
-    const { revisions, revision } = app.status?.sync ?? {};
+    const { revisions, revision } = app.status?.history?.at(-1) ?? app.status?.sync ?? {};
     const pinned = revisions ?? (revision ? [revision] : undefined);
     const { items } = await this.reconciler.wanted(app, found, pinned);
     const { server, name: cluster } = found.cluster;

@@ -1,14 +1,15 @@
-import {
-  isApiError,
-  type KubeClient,
-  type KubeObject,
-  unlessGone,
-  withoutFinalizer,
-} from '../../kube/index.ts';
+import { type KubeClient, type KubeObject, unlessGone } from '../../kube/index.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import { hooksOf, optionsIn } from '../engine/desired.ts';
 import { keyOfObject } from '../engine/object-key.ts';
-import { APPLICATIONS, type Application, FINALIZER, NOTES, type ResourceStatus } from '../resources.ts';
+import {
+  APPLICATIONS,
+  type Application,
+  DELETION_FINALIZERS,
+  FINALIZER,
+  NOTES,
+  type ResourceStatus,
+} from '../resources.ts';
 
 const FINALIZERS = [FINALIZER, `${FINALIZER}/foreground`, `${FINALIZER}/background`] as const;
 
@@ -71,15 +72,10 @@ function stays(object: KubeObject): boolean {
   );
 }
 
+/** Nothing of ours keeps it any more. */
 export async function letGo(client: KubeClient, app: Application): Promise<void> {
   const { namespace = '', name = '' } = app.metadata;
-  const finalizers = FINALIZERS.reduce<string[]>(
-    (list, finalizer) => list.filter((item) => item !== finalizer),
-    withoutFinalizer(app, ''),
-  );
-  try {
-    await client.patch(APPLICATIONS, { namespace, name }, 'merge', { metadata: { finalizers } });
-  } catch (error) {
-    if (!isApiError(error, 'NotFound')) throw error;
-  }
+  const ours = new Set<string>([...FINALIZERS, ...Object.values(DELETION_FINALIZERS)]);
+  const finalizers = (app.metadata.finalizers ?? []).filter((finalizer) => !ours.has(finalizer));
+  await unlessGone(client.patch(APPLICATIONS, { namespace, name }, 'merge', { metadata: { finalizers } }));
 }

@@ -81,7 +81,7 @@ export class GitopsRepositoryController {
     if (repository === undefined || repository.metadata.deletionTimestamp !== undefined) return DONE;
     const { client } = this.#context;
     const places = this.#placesOf(repository);
-    for (const place of places)
+    for (const place of places.filter(({ application }) => !this.#isTaken(repository, application)))
       await client.apply<Application>(APPLICATIONS, applicationOf(repository, place), {
         fieldManager: FIELD_MANAGER,
         force: true,
@@ -105,6 +105,14 @@ export class GitopsRepositoryController {
     return [own, ...others.sort().map((cluster) => ({ application: nameFor(name, cluster), cluster }))];
   }
 
+  /** An application of that name is there, and is somebody else's. */
+  #isTaken({ metadata }: GitopsRepository, name: string): boolean {
+    const app = this.#applications.get(metadata.namespace ?? '', name);
+    return (
+      app !== undefined && app.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid) !== true
+    );
+  }
+
   #ownedBy({ metadata }: GitopsRepository): Application[] {
     return this.#applications
       .list()
@@ -116,7 +124,13 @@ export class GitopsRepositoryController {
     const [own, ...others] = places.map(({ application, cluster }) => ({
       name: cluster ?? 'in-cluster',
       application,
-      ...stateOf(this.#applications.get(namespace, application)),
+      ...(this.#isTaken(repository, application)
+        ? {
+            ready: false,
+            reason: 'NameTaken',
+            message: `There is an application ${application} already: give one of the two another name.`,
+          }
+        : stateOf(this.#applications.get(namespace, application))),
     }));
     const open = [own!, ...others].find(({ ready }) => !ready);
     const conditions = withCondition(

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { XMLParser } from 'fast-xml-parser';
 import ignore from 'ignore';
-import { isRecord } from '../../kube/index.ts';
+import { isRecord, readLimited } from '../../kube/index.ts';
 import { normal, RenderError } from '../../render/index.ts';
 import { S3 } from '../../scm/index.ts';
 import type { WriteFile } from '../sources/repositories.ts';
@@ -126,12 +126,7 @@ async function read(storage: S3, bucket: string, key: string): Promise<Buffer> {
 }
 
 async function limited(response: Response, most: number, what: string): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > most) throw new RenderError(`${what} is larger than ${most / 1024 / 1024} MiB`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  const bytes = await readLimited(response.body ?? [], most);
+  if (bytes === undefined) throw new RenderError(`${what} is larger than ${most / 1024 / 1024} MiB`);
+  return bytes;
 }

@@ -214,7 +214,7 @@ async function chartResult(
     ...(valuesFiles && { valueFiles: valuesFiles }),
   });
   if (source.kind === 'GitRepository' || source.kind === 'Bucket') {
-    const { revision, tree } = await sources.files(source);
+    const { revision, tree, idOf } = await sources.files(source);
     // They are told from the top of the source.
     const given = valuesFiles?.map((file) => `/${normal(file)}`);
     const result = async (release: Release): Promise<HelmResult> =>
@@ -223,7 +223,7 @@ async function chartResult(
         capabilities,
         helm: { ...helmOf(release), ...(given && { valueFiles: given }) },
       });
-    return { id: await sources.contentId(source, [name, ...(valuesFiles ?? [])]), revision, result };
+    return { id: await idOf([name, ...(valuesFiles ?? [])]), revision, result };
   }
   const chart = await sources.chart(source, { name, version });
   const result = async (release: Release): Promise<HelmResult> =>

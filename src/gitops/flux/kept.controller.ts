@@ -347,7 +347,9 @@ export class KeptController {
         if (reasonOf(error) === undefined) throw error;
       }
     }
-    await this.#patch(kept, { metadata: { finalizers: withoutFinalizer(kept, FINALIZER) } });
+    const ours = new Set([FINALIZER, ...Object.values(DELETION_FINALIZERS)]);
+    const finalizers = (kept.metadata.finalizers ?? []).filter((finalizer) => !ours.has(finalizer));
+    await this.#patch(kept, { metadata: { finalizers } });
     return DONE;
   }
 

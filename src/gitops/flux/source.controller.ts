@@ -57,6 +57,7 @@ export class SourceController {
 
   async #reconcile({ namespace, name }: Request): Promise<Outcome> {
     const source = this.#objects.get(namespace, name);
+    if (source === undefined) this.#sources.forget({ metadata: { namespace, name } });
     if (source === undefined || source.metadata.deletionTimestamp !== undefined || source.spec.suspend)
       return DONE;
     const intervalMs = durationMs(source.spec.interval ?? '') ?? INTERVAL_MS;
@@ -81,8 +82,10 @@ export class SourceController {
       case 'GitRepository':
         return (await this.#sources.gitRevision(source)).revision;
       case 'OCIRepository':
-      case 'Bucket':
         return (await this.#sources.files(source)).revision;
+      case 'Bucket':
+        this.#sources.forget(source);
+        return (await this.#sources.list(source)).revision;
       case 'HelmChart': {
         const { chart = '', version = '*', sourceRef } = source.spec;
         const from = this.#sources.find(sourceRef!, source.metadata.namespace ?? '');

@@ -1,5 +1,5 @@
 import { type Secret, SECRETS, secretText, unlessGone } from '../../kube/index.ts';
-import { normal, RenderError, type SopsKeys, type SourceTree } from '../../render/index.ts';
+import { RenderError, type SopsKeys, type SourceTree } from '../../render/index.ts';
 import { type Remote, sshLoginOf } from '../../scm/index.ts';
 import type { Artifact, ChartPlace, GitopsContext } from '../context.ts';
 import type { RepositoryCredentials } from '../sources/credentials.ts';
@@ -22,9 +22,18 @@ export interface SourceParts {
   credentials: RepositoryCredentials;
 }
 
+export interface SourceFiles {
+  id: string;
+  revision: string;
+  tree: () => Promise<SourceTree>;
+  /** Stands for some of them: the same as long as nothing of these changes, whatever else does. */
+  idOf: (paths: readonly string[]) => Promise<string>;
+}
+
 /** The files and charts that source objects stand for. */
 export class FluxSources {
   readonly #parts: SourceParts;
+  readonly #buckets = new Map<string, SourceFiles>();
 
   constructor(parts: SourceParts) {
     this.#parts = parts;
@@ -122,34 +131,41 @@ export class FluxSources {
   }
 
   /** What a source of files is at now: its files are fetched when somebody wants them. */
-  async files(
-    source: SourceObject,
-  ): Promise<{ id: string; revision: string; tree: () => Promise<SourceTree> }> {
+  async files(source: SourceObject): Promise<SourceFiles> {
     const { repositories } = this.#parts;
     if (source.kind === 'GitRepository') {
       const { commit, revision } = await this.gitRevision(source);
-      return { id: commit, revision, tree: async () => repositories.tree(await this.remote(source), commit) };
+      const remote = await this.remote(source);
+      return {
+        id: commit,
+        revision,
+        tree: () => repositories.tree(remote, commit),
+        idOf: (paths) => repositories.contentId(remote, commit, paths),
+      };
     }
-    if (source.kind === 'Bucket') {
-      const { revision, fill } = await listBucket(source, await this.#bucketAccess(source));
-      return { id: revision, revision, tree: () => repositories.files(revision, fill) };
-    }
+    if (source.kind === 'Bucket') return this.#buckets.get(keyOf(source)) ?? this.list(source);
     if (source.kind !== 'OCIRepository')
       throw new SourceNotReady(
         `A ${source.kind} has no manifests: use a GitRepository, an OCIRepository or a Bucket.`,
       );
     const { artifact, revision } = await this.#artifact(source);
     const tree = (): Promise<SourceTree> => repositories.archive(artifact.digest, artifact.fetch);
-    return { id: artifact.digest, revision, tree };
+    return { id: artifact.digest, revision, tree, idOf: async () => artifact.digest };
   }
 
-  /** Stands for some files of a source: the same as long as nothing of them changes, whatever else does. */
-  async contentId(source: SourceObject, paths: readonly string[]): Promise<string> {
-    if (source.kind !== 'GitRepository') return (await this.files(source)).id;
-    const remote = await this.remote(source);
-    const { commit } = await this.gitRevision(source);
-    const wanted = paths.map((path) => normal(path));
-    return this.#parts.context.mirrors.contentHash(remote, commit, wanted.includes('') ? [] : wanted);
+  /** What a bucket has now. Whoever uses it goes by this until it is listed again. */
+  async list(source: SourceObject): Promise<SourceFiles> {
+    const { revision, fill } = await listBucket(source, await this.#bucketAccess(source));
+    const tree = (): Promise<SourceTree> => this.#parts.repositories.files(revision, fill);
+    const files = { id: revision, revision, tree, idOf: async () => revision };
+    this.#buckets.set(keyOf(source), files);
+    return files;
+  }
+
+  /** A bucket is not there any more, or is another one. */
+  forget({ metadata }: Pick<SourceObject, 'metadata'>): void {
+    const place = `${metadata.namespace}/${metadata.name}/`;
+    for (const key of this.#buckets.keys()) if (key.startsWith(place)) this.#buckets.delete(key);
   }
 
   /** Lends files in which nothing is encrypted any more. */
@@ -182,6 +198,10 @@ export class FluxSources {
   fetchChart(place: ChartPlace): Promise<Buffer> {
     return this.#parts.context.charts.fetch(place);
   }
+}
+
+function keyOf({ metadata }: SourceObject): string {
+  return `${metadata.namespace}/${metadata.name}/${metadata.uid}/${metadata.generation}`;
 }
 
 /** The login for the host of an address, as clients of registries keep it. */

@@ -23,6 +23,7 @@ export interface RepositoriesOptions {
 export const POLL_MS = 180_000;
 const RETRY_MS = 10_000;
 const KEPT = 64;
+const MAX_CONTENTS = 10_000;
 const MAX_ENCRYPTED = 8 * 1024 * 1024;
 const COMMIT = /^[0-9a-f]{40}$/;
 
@@ -37,6 +38,8 @@ interface Asked {
 export class Repositories {
   readonly #options: RepositoriesOptions;
   readonly #asked = new Map<string, Asked>();
+  /** A commit never changes: git is asked once. */
+  readonly #contents = new Map<string, Promise<string>>();
   readonly #trees = new Map<string, { used: number; tree: Promise<SourceTree> }>();
 
   constructor(options: RepositoriesOptions) {
@@ -94,6 +97,20 @@ export class Repositories {
   tree(remote: Remote, commit: string): Promise<SourceTree> {
     const key = `${createHash('sha256').update(remote.url).digest('hex').slice(0, 16)}-${commit}`;
     return this.#kept(key, (dir) => this.#options.mirrors.checkout(remote, commit, dir));
+  }
+
+  /** Stands for what lies below some paths of a commit: the same at other commits where nothing of that differs. */
+  async contentId(remote: Remote, commit: string, paths: readonly string[]): Promise<string> {
+    const wanted = paths.map((path) => normal(path));
+    const key = JSON.stringify([remote.url, commit, ...wanted]);
+    let known = this.#contents.get(key);
+    if (known === undefined) {
+      if (this.#contents.size >= MAX_CONTENTS) this.#contents.clear();
+      known = this.#options.mirrors.contentHash(remote, commit, wanted.includes('') ? [] : wanted);
+      this.#contents.set(key, known);
+      known.catch(() => this.#contents.delete(key));
+    }
+    return known;
   }
 
   /** The files of an archive, which are always the same under their digest. */

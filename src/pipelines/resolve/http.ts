@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readLimited } from '../../kube/index.ts';
 import type { RemoteResolver } from './resolver.ts';
 
 const MAX_BYTES = 1024 * 1024;
@@ -14,7 +15,8 @@ export function httpResolver(fetchUrl: typeof fetch): RemoteResolver {
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     });
     if (!response.ok) throw new Error(`${url.host} answered ${response.status}`);
-    const text = await limited(response);
+    const text = (await readLimited(response.body ?? [], MAX_BYTES))?.toString();
+    if (text === undefined) throw new Error(`the answer is larger than ${MAX_BYTES / 1024} KiB`);
     return {
       text,
       provenance: {
@@ -22,15 +24,4 @@ export function httpResolver(fetchUrl: typeof fetch): RemoteResolver {
       },
     };
   };
-}
-
-async function limited(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > MAX_BYTES) throw new Error(`the answer is larger than ${MAX_BYTES / 1024} KiB`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }

@@ -14,16 +14,14 @@ export interface PreparedTask {
 export function prepareTask(run: TaskRun, spec: TaskSpec): PreparedTask {
   if ((spec.steps ?? []).length === 0)
     throw new RunProblem('TaskRunValidationFailed', 'the task has no steps');
-  const context = new Replacements();
-  contextReplacements(run, spec, context);
+  const context = contextReplacements(run, spec);
   const given = context.apply(run.spec.params ?? []);
   const bound = bindParams(spec.params, given, 'TaskRunValidationFailed');
   const params = withUndeclared(bound, given, run.spec.taskRef === undefined);
-  const replacements = paramReplacements(params);
+  const replacements = paramReplacements(params, context);
   const withParams = replacements.apply({ ...spec, params: [], workspaces: workspacesIn(run, spec) });
   const workspaces = bindWorkspaces(withParams, replacements.apply(run.spec.workspaces ?? []));
   workspaceReplacements(withParams, workspaces, replacements);
-  contextReplacements(run, spec, replacements);
   const names = stepNames(spec);
   const replaced = replacements.apply({ ...spec, params: [], results: [] }) as TaskSpec;
   const steps = (replaced.steps ?? []).map((step, at) => {
@@ -47,7 +45,8 @@ function workspacesIn(run: TaskRun, spec: TaskSpec): NonNullable<TaskSpec['works
   return [...declared, ...others.map(({ name }) => ({ name }))];
 }
 
-function contextReplacements(run: TaskRun, spec: TaskSpec, into: Replacements): void {
+function contextReplacements(run: TaskRun, spec: TaskSpec): Replacements {
+  const into = new Replacements();
   into.set('context.taskRun.name', run.metadata.name ?? '');
   into.set('context.taskRun.namespace', run.metadata.namespace ?? '');
   into.set('context.taskRun.uid', run.metadata.uid ?? '');
@@ -60,4 +59,5 @@ function contextReplacements(run: TaskRun, spec: TaskSpec, into: Replacements): 
   for (const { name } of spec.results ?? []) into.set(`results.${name}.path`, `${RESULTS_PATH}/${name}`);
   for (const name of stepNames(spec))
     into.set(`steps.step-${name}.exitCode.path`, `${STEPS_PATH}/step-${name}/exitCode`);
+  return into;
 }

@@ -19,8 +19,7 @@ const LIST_FIELD = /^(\w+?)__list_(\d+)__map_(\w+)$/;
 
 /** A file with encrypted values. Undefined for every other one. */
 export function readEncrypted(path: string, text: string): EncryptedFile | undefined {
-  // Nearly all files are others: no time is spent on them.
-  if (!text.includes('ENC[AES256_GCM,') || !text.includes(METADATA)) return undefined;
+  if (!text.includes(METADATA)) return undefined;
   const format = formatOf(path);
   if (format === 'dotenv') return fromLines(text);
   if (format === 'ini') return fromSections(text);
