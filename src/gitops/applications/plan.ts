@@ -102,9 +102,10 @@ export class Planner {
     await tell('running', 'The difference is being worked out');
     try {
       const differences = await differencesOf(reconciler, app, [request.commit]);
-      await tell('success', summaryOf(differences));
       if (differences.length > 0)
         await source.api.comment(source.fullName, request.number, textOf(app, differences));
+      // Last: whoever sees it finds everything told.
+      await tell('success', summaryOf(differences));
     } catch (error) {
       const problem = problemOf(error);
       if (problem === undefined) throw error;
