@@ -65,6 +65,20 @@ export class KubeClient {
     this.#manager = manager;
   }
 
+  /** The same server, asked in the name of somebody else. */
+  as(user: string): KubeClient {
+    const { request, close } = this.#transport;
+    const transport: Transport = {
+      request: (asked) =>
+        request.call(this.#transport, {
+          ...asked,
+          headers: { ...asked.headers, 'impersonate-user': user },
+        }),
+      close: () => close.call(this.#transport),
+    };
+    return new KubeClient(transport, this.#manager);
+  }
+
   get<T extends KubeObject>(
     ref: ResourceRef,
     namespace: string,

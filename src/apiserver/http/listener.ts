@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { ApiError, type Logger } from '../../kube/index.ts';
+import { ApiError, drained, type Logger } from '../../kube/index.ts';
 import type { Authenticator } from '../auth/index.ts';
 import { ANONYMOUS } from '../auth/index.ts';
 import type { Sink } from '../registry/index.ts';
@@ -298,17 +298,6 @@ async function sendLarge(body: Buffer | string, outgoing: Outgoing): Promise<voi
     if (!outgoing.write(bytes.subarray(at, at + PIECE))) await drained(outgoing);
   }
   outgoing.end();
-}
-
-/** Resolves when the reader has caught up, or is gone. */
-function drained(outgoing: Outgoing): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      outgoing.off('drain', done).off('close', done);
-      resolve();
-    };
-    outgoing.on('drain', done).on('close', done);
-  });
 }
 
 function socketOf(incoming: Incoming): TLSSocket | undefined {

@@ -114,6 +114,8 @@ export class PodWorker implements PodContext {
 
   /** The soonest of all times that were asked for counts. */
   readonly again = (ms: number): void => {
+    // A pass that was under way when the agent stopped must not keep the process alive for an hour.
+    if (this.signal.aborted) return;
     const at = performance.now() + Math.max(0, ms);
     if (this.#wake !== undefined && this.#wake.at <= at) return;
     clearTimeout(this.#wake?.timer);
