@@ -29,18 +29,35 @@ const LIMITS: TreeLimits = {
 export class SourceTree {
   readonly root: string;
   readonly #limits: TreeLimits;
+  /** Files that count as not there. */
+  readonly #hides: (path: string) => boolean;
   /** Where it really is: it does not move. */
   #real: Promise<string> | undefined;
 
-  constructor(root: string, limits: Partial<TreeLimits> = {}) {
+  constructor(
+    root: string,
+    limits: Partial<TreeLimits> = {},
+    hides: (path: string) => boolean = () => false,
+  ) {
     this.root = root;
     this.#limits = { ...LIMITS, ...limits };
+    this.#hides = hides;
+  }
+
+  /** The same files without some of them. */
+  without(hides: (path: string) => boolean): SourceTree {
+    return new SourceTree(this.root, this.#limits, (path) => this.#hides(path) || hides(path));
+  }
+
+  /** What is hidden here is hidden in the copy, too. */
+  copiedTo(root: string): SourceTree {
+    return new SourceTree(root, this.#limits, this.#hides);
   }
 
   /** What a file holds. Undefined where there is none. */
   async read(path: string): Promise<Buffer | undefined> {
     const place = await this.#inside(path);
-    if (place === undefined) return undefined;
+    if (place === undefined || this.#hides(normal(path))) return undefined;
     const found = await stat(place);
     if (!found.isFile()) return undefined;
     if (found.size > this.#limits.fileBytes)
@@ -113,7 +130,7 @@ export class SourceTree {
         continue;
       }
       if (entry.isSymbolicLink() && !(await this.#isFileLink(path))) continue;
-      if (!entry.isFile() && !entry.isSymbolicLink()) continue;
+      if ((!entry.isFile() && !entry.isSymbolicLink()) || this.#hides(path)) continue;
       found.push({ path, place: join(place, entry.name), isLink: entry.isSymbolicLink() });
       if (found.length > this.#limits.files)
         throw new RenderError(`there are more than ${this.#limits.files} files`);

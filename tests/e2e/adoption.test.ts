@@ -40,6 +40,24 @@ test('pods of a node that was added are found again as well', { skip: SKIP_SANDB
   assert.equal(await processesNamed(MARK), 1);
 });
 
+test(
+  'a server that is stopped while it sees to pods stops all the same',
+  { skip: SKIP_SANDBOX },
+  async () => {
+    await using dispatch = await Dispatch.make();
+    await dispatch.up();
+    await dispatch.apply(pods(4));
+    await eventually(async () => assert.equal(await running(dispatch), 4));
+    for (let life = 0; life < 4; life += 1) {
+      await dispatch.kill('SIGTERM');
+      await dispatch.up();
+    }
+    // It sees to them at its own pace: now that one of them is there, it is in the middle of the others.
+    await eventually(async () => assert.notEqual(await running(dispatch), 0));
+    await dispatch.kill('SIGTERM');
+  },
+);
+
 test('what ended while nobody looked is told as it was', { skip: SKIP_SANDBOX }, async () => {
   await using dispatch = await Dispatch.make();
   await dispatch.up();

@@ -89,6 +89,76 @@ ${more}
     assert.equal(await valueIn('a', 'kube-public'), '');
   });
 
+  test('what acts as an account may do what that may, and nothing else', async () => {
+    const role = (name: string, namespace: string, resources: string): string => `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: ${name}, namespace: ${namespace}}
+rules: [{apiGroups: [""], resources: [${resources}], verbs: ["*"]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: ${name}, namespace: ${namespace}}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: ${name}}
+subjects: [{kind: ServiceAccount, name: keeper, namespace: default}]
+`;
+    await dispatch.ok('create', 'serviceaccount', 'keeper');
+    await dispatch.apply(role('keeper', 'default', 'configmaps'));
+    repo.push({ 'acting/a.yaml': configMap('acting', '1'), 'elsewhere/a.yaml': configMap('elsewhere', '1') });
+    await kustomization('acting', '  path: ./acting\n  serviceAccountName: keeper');
+    const away = '  path: ./elsewhere\n  serviceAccountName: keeper\n  targetNamespace: kube-public';
+    await kustomization('elsewhere', `${away}\n  retryInterval: 1s`);
+    await eventually(async () => assert.equal(await valueIn('acting'), '1'));
+    await eventually(async () =>
+      assert.match(
+        await ready('ks', 'elsewhere'),
+        /^False .*User "system:serviceaccount:default:keeper" cannot \w+ resource "configmaps".* in the namespace "kube-public"/,
+      ),
+    );
+    const secret = 'apiVersion: v1\nkind: Secret\nmetadata: {name: acting}\n';
+    repo.push({ 'acting/b.yaml': secret });
+    await eventually(async () =>
+      assert.match(await ready('ks', 'acting'), /^False .*default:keeper" cannot \w+ resource "secrets"/),
+    );
+    assert.equal((await dispatch.kubectl('get', 'secret', 'acting')).code, 1);
+    await dispatch.apply(role('keeper', 'kube-public', 'configmaps'));
+    await eventually(async () => assert.equal(await valueIn('elsewhere', 'kube-public'), '1'));
+
+    // Its objects go by its rights as well, and nothing is held up where the account has gone before.
+    await dispatch.ok('delete', 'ks', 'elsewhere', '--timeout=30s');
+    assert.equal(await valueIn('elsewhere', 'kube-public'), '');
+    await dispatch.ok('delete', 'serviceaccount', 'keeper');
+    await dispatch.ok('delete', 'ks', 'acting', '--timeout=30s');
+    assert.equal(await valueIn('acting'), '1');
+  });
+
+  test('files of other tools are no manifests, and a source says what else is none', async () => {
+    repo.push({
+      'ignored/.github/workflows/ci.yaml': 'on: push\n',
+      'ignored/a.yaml': configMap('ignored-a', '1'),
+      'ignored/b.yaml': configMap('ignored-b', '1'),
+      'ignored/c.yaml': configMap('ignored-c', '1'),
+      '.sourceignore': '/ignored/c.yaml\n',
+    });
+    const values = (): Promise<string[]> =>
+      Promise.all(['ignored-a', 'ignored-b', 'ignored-c'].map((name) => valueIn(name)));
+    await kustomization('ignored', '  path: ./ignored');
+    await eventually(async () => assert.deepEqual(await values(), ['1', '1', '']));
+    const ignore = '.github/\n/ignored/b.yaml\n!/ignored/c.yaml\n';
+    const patch = JSON.stringify({ spec: { ignore } });
+    await dispatch.ok('patch', 'gitrepository', 'fleet', '--type=merge', '-p', patch);
+    await eventually(async () => assert.deepEqual(await values(), ['1', '', '1']));
+    await dispatch.ok(
+      'patch',
+      'gitrepository',
+      'fleet',
+      '--type=json',
+      '-p',
+      '[{"op":"remove","path":"/spec/ignore"}]',
+    );
+    repo.push({ '.sourceignore': undefined });
+  });
+
   test('values are substituted, dependencies waited for, and problems told', async () => {
     repo.push({
       'base/a.yaml': configMap('base', '1'),
@@ -164,11 +234,16 @@ spec: {interval: 1s, sourceRef: {kind: OCIRepository, name: packed}, path: ./dep
         'deploy/packed.yaml': configMap('packed', '1'),
         '../outside.yaml': configMap('no', '1'),
       });
+      await dispatch.apply(source);
+      await eventually(async () =>
+        assert.match(await ready('ocirepository', 'packed'), /^False There is no Secret pull/),
+      );
+      // The login has come: it is tried at once.
       await dispatch.ok(
         ...['create', 'secret', 'docker-registry', 'pull', `--docker-server=${registry}`],
         ...['--docker-username=any', `--docker-password=${token}`],
       );
-      await dispatch.apply(source);
+      await eventually(async () => assert.match(await ready('ocirepository', 'packed'), /^True /), 5_000);
       await eventually(async () =>
         assert.match(await ready('ks', 'packed'), /^True Applied revision: stable@sha256:[0-9a-f]{64}$/),
       );

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Application } from '../../src/gitops/index.ts';
 import type { Dispatch } from './dispatch.ts';
@@ -12,22 +12,24 @@ export class GitopsRepo {
   readonly #dispatch: Dispatch;
   readonly #dir: string;
   readonly url: string;
+  /** Of the server's administrator. */
+  readonly token: string;
 
-  private constructor(dispatch: Dispatch, dir: string, url: string) {
+  private constructor(dispatch: Dispatch, dir: string, { url, token }: { url: string; token: string }) {
     this.#dispatch = dispatch;
     this.#dir = dir;
     this.url = url;
+    this.token = token;
   }
 
   static async create(dispatch: Dispatch, name: string, ...flags: string[]): Promise<GitopsRepo> {
     const { code, stdout, stderr } = await dispatch.run('git', 'create', name, ...flags);
     if (code !== 0) throw new Error(stderr);
     const dir = mkdtempSync(join(dispatch.home, 'clone-'));
-    const repo = new GitopsRepo(dispatch, dir, stdout.trim());
+    const kubeconfig = readFileSync(join(dispatch.dataDir, 'kubeconfig'), 'utf8');
+    const token = /token: (\S+)/.exec(kubeconfig)?.[1] ?? '';
+    const repo = new GitopsRepo(dispatch, dir, { url: stdout.trim(), token });
     repo.git('init', '--quiet', '--initial-branch=main');
-    const token = /token: (\S+)/.exec(
-      execFileSync('cat', [join(dispatch.dataDir, 'kubeconfig')]).toString(),
-    )?.[1];
     repo.git('config', 'http.extraHeader', `Authorization: Bearer ${token}`);
     repo.git('remote', 'add', 'origin', repo.url);
     return repo;

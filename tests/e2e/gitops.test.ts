@@ -85,10 +85,8 @@ test(
       { cwd: dir, stdio: 'pipe' },
     );
     await eventually(async () => assert.equal(await changes(), 'hello-world-gitops-2\n'), 120_000);
-    assert.equal(
-      (await dispatch.run('change', 'merge', 'hello-world-gitops-2', '--strategy', 'squash')).code,
-      0,
-    );
+    const merged = await dispatch.run('change', 'merge', 'hello-world-gitops-2', '--strategy', 'squash');
+    assert.equal(merged.code, 0, merged.stderr);
     await eventually(
       async () => assert.equal(await get(dispatch, '/hello-world'), 'Good day, world!\n'),
       60_000,
@@ -148,11 +146,17 @@ test(
     const refused = await dispatch.run('change', 'merge', 'deploy-1');
     assert.match(refused.stderr, /The change request deploy-1 is not merged: .* is against it\./);
     assert.equal((await dispatch.run('change', 'approve', 'deploy-1')).code, 0);
-    assert.equal((await dispatch.run('change', 'comment', 'deploy-1', 'fine')).code, 0);
+    // Whoever says something at the same moment is heard as well.
+    const words = ['fine', 'well done', 'at last'];
+    const said = await Promise.all(words.map((text) => dispatch.run('change', 'comment', 'deploy-1', text)));
+    assert.deepEqual(
+      said.map(({ code }) => code),
+      [0, 0, 0],
+    );
     assert.equal((await dispatch.run('change', 'merge', 'deploy-1', '--strategy', 'rebase')).code, 0);
     assert.match(
       (await dispatch.run('change', 'show', 'deploy-1')).stdout,
-      /\(Merged\)[\s\S]*approve[\s\S]*fine/,
+      /\(Merged\)[\s\S]*approve(?=[\s\S]*fine)(?=[\s\S]*well done)(?=[\s\S]*at last)/,
     );
     // Branches that change the same lines are told apart before anybody tries.
     repo.git('checkout', '--quiet', '-b', 'left');

@@ -43,6 +43,28 @@ const CAPABILITIES_MS = 300_000;
 const MAX_IN_FLIGHT = 16;
 const MAX_VERIFIED = 100_000;
 
+/** What is known of a cluster, whoever acts on it. */
+class Shared {
+  readonly stopping = new AbortController();
+  readonly informers: Informers;
+  readonly watched = new Map<string, Informer>();
+  readonly kinds = new Map<string, { at: number; found: Promise<ResourceList['resources']> }>();
+  readonly listeners = new Set<(object: KubeObject) => void>();
+  capabilities: { at: number; value: Promise<Capabilities> } | undefined;
+  /** What belongs to whom, among the kinds that are watched. */
+  readonly owned = new Map<string, Map<string, KubeObject>>();
+  readonly waiting = new Map<string, Set<() => void>>();
+  /** Objects that were found to be as they should, by their version. */
+  readonly verified = new Map<string, string>();
+  down: { since: number; message: string } | undefined;
+  inFlight = 0;
+  readonly entering = new Map<string, () => void>();
+
+  constructor({ informers, client, log }: ClusterOptions) {
+    this.informers = informers ?? new Informers(client, log);
+  }
+}
+
 /**
  * One cluster that objects are kept on: its kinds, what lives there, and whether it answers at all. A cluster that
  * does not answer is asked again by itself; whoever wants something of it meanwhile hears so at once.
@@ -51,35 +73,27 @@ export class Cluster implements AsyncDisposable {
   readonly server: string;
   readonly name: string;
   readonly #options: ClusterOptions;
-  readonly #stopping = new AbortController();
-  readonly #informers: Informers;
-  readonly #watched = new Map<string, Informer>();
-  readonly #kinds = new Map<string, { at: number; found: Promise<ResourceList['resources']> }>();
-  readonly #listeners = new Set<(object: KubeObject) => void>();
-  #capabilities: { at: number; value: Promise<Capabilities> } | undefined;
-  /** What belongs to whom, among the kinds that are watched. */
-  readonly #owned = new Map<string, Map<string, KubeObject>>();
-  readonly #waiting = new Map<string, Set<() => void>>();
-  /** Objects that were found to be as they should, by their version. */
-  readonly #verified = new Map<string, string>();
-  #down: { since: number; message: string } | undefined;
-  #inFlight = 0;
-  readonly #entering = new Map<string, () => void>();
+  readonly #shared: Shared;
 
-  constructor(options: ClusterOptions) {
+  constructor(options: ClusterOptions, shared?: Shared) {
     this.#options = options;
     this.server = options.server;
     this.name = options.name;
-    this.#informers = options.informers ?? new Informers(options.client, options.log);
+    this.#shared = shared ?? new Shared(options);
+  }
+
+  /** The same cluster, where every call is made as somebody else, with the rights of that. */
+  as(user: string): Cluster {
+    return new Cluster({ ...this.#options, client: this.#options.client.as(user) }, this.#shared);
   }
 
   get problem(): string | undefined {
-    return this.#down?.message;
+    return this.#shared.down?.message;
   }
 
   /** Told of everything that changes among the kinds that are watched. */
   onChange(listener: (object: KubeObject) => void): void {
-    this.#listeners.add(listener);
+    this.#shared.listeners.add(listener);
   }
 
   /**
@@ -87,20 +101,20 @@ export class Cluster implements AsyncDisposable {
    * them has left: whoever waits costs nothing meanwhile.
    */
   enter(key: string, onFree: () => void): boolean {
-    if (this.#inFlight >= MAX_IN_FLIGHT && this.#options.informers === undefined) {
-      this.#entering.set(key, onFree);
+    if (this.#shared.inFlight >= MAX_IN_FLIGHT && this.#options.informers === undefined) {
+      this.#shared.entering.set(key, onFree);
       return false;
     }
-    this.#entering.delete(key);
-    this.#inFlight += 1;
+    this.#shared.entering.delete(key);
+    this.#shared.inFlight += 1;
     return true;
   }
 
   leave(): void {
-    this.#inFlight -= 1;
-    const [next] = this.#entering;
+    this.#shared.inFlight -= 1;
+    const [next] = this.#shared.entering;
     if (next === undefined) return;
-    this.#entering.delete(next[0]);
+    this.#shared.entering.delete(next[0]);
     next[1]();
   }
 
@@ -121,7 +135,7 @@ export class Cluster implements AsyncDisposable {
 
   async #resources(group: string, version: string, isRetry: boolean): Promise<ResourceList['resources']> {
     const key = `${group}/${version}`;
-    const known = this.#kinds.get(key);
+    const known = this.#shared.kinds.get(key);
     const { now } = this.#options;
     if (known !== undefined && (!isRetry || now() - known.at < REDISCOVER_MS)) return known.found;
     const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
@@ -130,30 +144,30 @@ export class Cluster implements AsyncDisposable {
     ).then(
       ({ resources }) => resources,
       (error: unknown) => {
-        this.#kinds.delete(key);
+        this.#shared.kinds.delete(key);
         if (isApiError(error, 'NotFound')) return [];
         throw error;
       },
     );
-    this.#kinds.set(key, { at: now(), found });
+    this.#shared.kinds.set(key, { at: now(), found });
     return found;
   }
 
   /** Kinds may have come: definitions were applied. */
   forgetKinds(): void {
-    this.#kinds.clear();
-    this.#capabilities = undefined;
+    this.#shared.kinds.clear();
+    this.#shared.capabilities = undefined;
   }
 
   /** What charts may ask about it. */
   capabilities(): Promise<Capabilities> {
     const { now } = this.#options;
-    if (this.#capabilities !== undefined && now() - this.#capabilities.at < CAPABILITIES_MS)
-      return this.#capabilities.value;
+    if (this.#shared.capabilities !== undefined && now() - this.#shared.capabilities.at < CAPABILITIES_MS)
+      return this.#shared.capabilities.value;
     const value = this.#readCapabilities();
-    this.#capabilities = { at: now(), value };
+    this.#shared.capabilities = { at: now(), value };
     value.catch(() => {
-      this.#capabilities = undefined;
+      this.#shared.capabilities = undefined;
     });
     return value;
   }
@@ -182,12 +196,12 @@ export class Cluster implements AsyncDisposable {
   /** Everything of a kind that lives there, kept current. Throws `ClusterDown` where it cannot be had in time. */
   async live(resource: ResourceRef): Promise<Informer> {
     const key = `${resource.group}/${resource.version}/${resource.plural}`;
-    let informer = this.#watched.get(key);
+    let informer = this.#shared.watched.get(key);
     if (informer === undefined) {
-      informer = this.#informers.for(resource);
+      informer = this.#shared.informers.for(resource);
       const tell = (object: KubeObject): void => {
-        for (const look of this.#waiting.get(textOfKey(keyOfObject(object))) ?? []) look();
-        for (const listener of this.#listeners) listener(object);
+        for (const look of this.#shared.waiting.get(textOfKey(keyOfObject(object))) ?? []) look();
+        for (const listener of this.#shared.listeners) listener(object);
       };
       informer.addHandler({
         added: (object) => {
@@ -205,8 +219,8 @@ export class Cluster implements AsyncDisposable {
           tell(object);
         },
       });
-      informer.start(this.#stopping.signal);
-      this.#watched.set(key, informer);
+      informer.start(this.#shared.stopping.signal);
+      this.#shared.watched.set(key, informer);
     }
     await this.#within(informer.synced, SYNC_TIMEOUT_MS);
     return informer;
@@ -215,15 +229,15 @@ export class Cluster implements AsyncDisposable {
   #own(object: KubeObject): void {
     const owner = ownerOf(object);
     if (owner === undefined) return;
-    const mine = this.#owned.get(owner) ?? new Map<string, KubeObject>();
-    this.#owned.set(owner, mine.set(textOfKey(keyOfObject(object)), object));
+    const mine = this.#shared.owned.get(owner) ?? new Map<string, KubeObject>();
+    this.#shared.owned.set(owner, mine.set(textOfKey(keyOfObject(object)), object));
   }
 
   #disown(object: KubeObject): void {
     const owner = ownerOf(object);
-    const mine = owner === undefined ? undefined : this.#owned.get(owner);
+    const mine = owner === undefined ? undefined : this.#shared.owned.get(owner);
     mine?.delete(textOfKey(keyOfObject(object)));
-    if (owner !== undefined && mine?.size === 0) this.#owned.delete(owner);
+    if (owner !== undefined && mine?.size === 0) this.#shared.owned.delete(owner);
   }
 
   /** How an object that lives there is. */
@@ -233,17 +247,17 @@ export class Cluster implements AsyncDisposable {
 
   /** Everything that belongs to an owner, among the kinds that are watched. */
   ownedBy(owner: string): KubeObject[] {
-    return [...(this.#owned.get(owner)?.values() ?? [])];
+    return [...(this.#shared.owned.get(owner)?.values() ?? [])];
   }
 
   /** Whether an object was found as it should be, in this version and for this wish. */
   isVerified({ metadata }: KubeObject, hash: string): boolean {
-    return this.#verified.get(metadata.uid ?? '') === `${metadata.resourceVersion}/${hash}`;
+    return this.#shared.verified.get(metadata.uid ?? '') === `${metadata.resourceVersion}/${hash}`;
   }
 
   verify({ metadata }: KubeObject, hash: string): void {
-    if (this.#verified.size >= MAX_VERIFIED) this.#verified.clear();
-    this.#verified.set(metadata.uid ?? '', `${metadata.resourceVersion}/${hash}`);
+    if (this.#shared.verified.size >= MAX_VERIFIED) this.#shared.verified.clear();
+    this.#shared.verified.set(metadata.uid ?? '', `${metadata.resourceVersion}/${hash}`);
   }
 
   /** Waits until what was written can be seen by whoever looks at the kind: what was just done is not done again. */
@@ -259,25 +273,25 @@ export class Cluster implements AsyncDisposable {
     if (isSeen()) return;
     const key = textOfKey(keyOfObject(written));
     await new Promise<void>((resolve) => {
-      const waiting = this.#waiting.get(key) ?? new Set();
+      const waiting = this.#shared.waiting.get(key) ?? new Set();
       const done = (): void => {
         clearTimeout(timer);
         waiting.delete(look);
-        if (waiting.size === 0) this.#waiting.delete(key);
+        if (waiting.size === 0) this.#shared.waiting.delete(key);
         resolve();
       };
       const look = (): void => {
         if (isSeen()) done();
       };
       const timer = setTimeout(done, SEEN_MS);
-      this.#waiting.set(key, waiting.add(look));
+      this.#shared.waiting.set(key, waiting.add(look));
     });
   }
 
   /** A call that ends in time, one way or the other. */
   async call<T>(work: (client: KubeClient, signal: AbortSignal) => Promise<T>): Promise<T> {
-    if (this.#down !== undefined) throw new ClusterDown(this.#down.message);
-    const signal = AbortSignal.any([AbortSignal.timeout(CALL_TIMEOUT_MS), this.#stopping.signal]);
+    if (this.#shared.down !== undefined) throw new ClusterDown(this.#shared.down.message);
+    const signal = AbortSignal.any([AbortSignal.timeout(CALL_TIMEOUT_MS), this.#shared.stopping.signal]);
     try {
       return await work(this.#options.client, signal);
     } catch (error) {
@@ -287,7 +301,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   async #within<T>(promise: Promise<T>, ms: number): Promise<T> {
-    if (this.#down !== undefined) throw new ClusterDown(this.#down.message);
+    if (this.#shared.down !== undefined) throw new ClusterDown(this.#shared.down.message);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(this.#lost('it does not answer in time')), ms);
@@ -302,16 +316,20 @@ export class Cluster implements AsyncDisposable {
   #lost(why: string, cause?: unknown): ClusterDown {
     const message = `The cluster ${this.server} cannot be reached: ${why}.`;
     // This process itself is never away; a kind that cannot be listed is no reason to give everything up.
-    if (this.#options.informers === undefined && this.#down === undefined && !this.#stopping.signal.aborted) {
-      this.#down = { since: this.#options.now(), message };
+    if (
+      this.#options.informers === undefined &&
+      this.#shared.down === undefined &&
+      !this.#shared.stopping.signal.aborted
+    ) {
+      this.#shared.down = { since: this.#options.now(), message };
       void this.#probe();
     }
     return new ClusterDown(message, { cause });
   }
 
   async #probe(): Promise<void> {
-    const { signal } = this.#stopping;
-    while (!signal.aborted && this.#down !== undefined) {
+    const { signal } = this.#shared.stopping;
+    while (!signal.aborted && this.#shared.down !== undefined) {
       await pause(PROBE_MS, signal);
       try {
         await this.#options.client.raw({
@@ -319,16 +337,16 @@ export class Cluster implements AsyncDisposable {
           path: '/version',
           signal: AbortSignal.any([AbortSignal.timeout(PROBE_MS), signal]),
         });
-        this.#down = undefined;
+        this.#shared.down = undefined;
         this.forgetKinds();
       } catch (error) {
-        if (isApiError(error)) this.#down = undefined;
+        if (isApiError(error)) this.#shared.down = undefined;
       }
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopping.abort();
+    this.#shared.stopping.abort();
     if (this.#options.informers === undefined) await this.#options.client.close();
   }
 }

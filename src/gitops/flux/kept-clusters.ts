@@ -3,6 +3,7 @@ import {
   parseKubeconfig,
   type Secret,
   SECRETS,
+  SERVICE_ACCOUNTS,
   secretText,
   unlessGone,
 } from '../../kube/index.ts';
@@ -22,7 +23,24 @@ export class KeptClusters implements AsyncDisposable {
     this.#clusters = clusters;
   }
 
-  async of({ spec, metadata }: Kept): Promise<Cluster> {
+  /** With the rights of the account that it names: nothing is done there that this may not do. */
+  async of(kept: Kept): Promise<Cluster> {
+    const cluster = await this.#placeOf(kept);
+    const { serviceAccountName } = kept.spec;
+    return serviceAccountName === undefined
+      ? cluster
+      : cluster.as(`system:serviceaccount:${kept.metadata.namespace}:${serviceAccountName}`);
+  }
+
+  /** Whether the account that it acts as is no more: a namespace that goes takes it along. */
+  async hasLostAccount({ spec, metadata }: Kept): Promise<boolean> {
+    if (spec.serviceAccountName === undefined || spec.kubeConfig !== undefined) return false;
+    const { namespace = '' } = metadata;
+    const account = this.#client.get(SERVICE_ACCOUNTS, namespace, spec.serviceAccountName);
+    return (await unlessGone(account)) === undefined;
+  }
+
+  async #placeOf({ spec, metadata }: Kept): Promise<Cluster> {
     const reference = spec.kubeConfig?.secretRef;
     if (reference === undefined) return this.#clusters.own;
     const secret = await unlessGone(

@@ -307,8 +307,9 @@ export class KeptController {
     };
   }
 
-  /** Why something may not be put on a cluster. */
+  /** Why something may not be put on a cluster. Where it acts as an account, the cluster itself says so. */
   #refusal(kept: Kept, { server, name }: Cluster): (key: ObjectKey) => string | undefined {
+    if (kept.spec.serviceAccountName !== undefined) return () => undefined;
     const rules = projectOf(asApplication(kept), this.#projects);
     const isShared = kept.spec.kubeConfig === undefined;
     return (key) => refusalOf(rules, key, { server, name, isShared });
@@ -333,7 +334,8 @@ export class KeptController {
 
   async #remove(kept: Kept): Promise<Outcome> {
     if (!hasFinalizer(kept, FINALIZER)) return DONE;
-    if (kept.spec.prune || kept.kind === 'HelmRelease') {
+    const isKeeping = kept.spec.prune || kept.kind === 'HelmRelease';
+    if (isKeeping && !(await this.#clusters.hasLostAccount(kept))) {
       try {
         const cluster = await this.#clusters.of(kept);
         const waits =

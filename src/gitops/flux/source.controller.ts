@@ -6,6 +6,8 @@ import {
   type Outcome,
   type Request,
   type ResourceRef,
+  type Secret,
+  SECRETS,
   durationMs,
   timestamp,
   unlessGone,
@@ -37,7 +39,18 @@ export class SourceController {
       name: resource.plural,
       log: context.log,
       reconcile: (request) => this.#reconcile(request),
-    }).for(this.#objects);
+    })
+      .for(this.#objects)
+      // A login that was mended is tried at once.
+      .watches(context.informers.for<Secret>(SECRETS), ({ metadata: secret }) =>
+        this.#objects
+          .list()
+          .filter(({ metadata, spec }) => {
+            const named = [spec.secretRef?.name, spec.certSecretRef?.name];
+            return metadata.namespace === secret.namespace && named.includes(secret.name);
+          })
+          .map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name ?? '' })),
+      );
   }
 
   run(signal: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@ import type { Artifact, ChartPlace, GitopsContext } from '../context.ts';
 import type { RepositoryCredentials } from '../sources/credentials.ts';
 import type { Repositories } from '../sources/repositories.ts';
 import { type BucketAccess, listBucket } from './bucket.ts';
+import { ignoreId, withoutIgnored } from './ignored.ts';
 import { SourceNotReady } from './not-ready.ts';
 import {
   BUCKETS,
@@ -137,10 +138,10 @@ export class FluxSources {
       const { commit, revision } = await this.gitRevision(source);
       const remote = await this.remote(source);
       return {
-        id: commit,
+        id: commit + ignoreId(source),
         revision,
-        tree: () => repositories.tree(remote, commit),
-        idOf: (paths) => repositories.contentId(remote, commit, paths),
+        tree: async () => withoutIgnored(await repositories.tree(remote, commit), source),
+        idOf: async (paths) => (await repositories.contentId(remote, commit, paths)) + ignoreId(source),
       };
     }
     if (source.kind === 'Bucket') return this.#buckets.get(keyOf(source)) ?? this.list(source);
@@ -149,8 +150,10 @@ export class FluxSources {
         `A ${source.kind} has no manifests: use a GitRepository, an OCIRepository or a Bucket.`,
       );
     const { artifact, revision } = await this.#artifact(source);
-    const tree = (): Promise<SourceTree> => repositories.archive(artifact.digest, artifact.fetch);
-    return { id: artifact.digest, revision, tree, idOf: async () => artifact.digest };
+    const id = artifact.digest + ignoreId(source);
+    const tree = async (): Promise<SourceTree> =>
+      withoutIgnored(await repositories.archive(artifact.digest, artifact.fetch), source);
+    return { id, revision, tree, idOf: async () => id };
   }
 
   /** What a bucket has now. Whoever uses it goes by this until it is listed again. */

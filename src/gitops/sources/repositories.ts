@@ -145,7 +145,7 @@ export class Repositories {
         const plain = await decryptFile(relative(dir, place), bytes, keys);
         if (plain !== bytes) await writeFile(place, plain);
       }
-      return await use(new SourceTree(dir));
+      return await use(tree.copiedTo(dir));
     } finally {
       await rm(dir, { recursive: true, force: true });
     }
