@@ -130,6 +130,16 @@ actions: [
       ).join('\n'),
       /needs a name[\s\S]*is no schedule/,
     );
+    // A limit that is not understood would be none.
+    assert.deepEqual(
+      await problems(
+        "#!yaml\ntask: {a: {}}\nactions:\n- {tasks: [a], on: {tag: {tags: ['v*']}}}\n- {tasks: [a], on: {git: {push: {branch: [main]}}}}\n",
+      ),
+      [
+        'Dispatchfile:4:27: actions[0].on.tag.tags is not known: a condition has names',
+        'Dispatchfile:5:34: actions[1].on.git.push.branch is not known: a condition has branches, paths',
+      ],
+    );
     assert.match((await problems('#!cobol\n'))[0] ?? '', /names no language/);
     assert.match(
       (await problems(`#!yaml\na: &a [x]\nb: &b [${'*a,'.repeat(50)}]\nc: [${'*b,'.repeat(50)}]\n`))[0] ?? '',

@@ -4,9 +4,16 @@ import { needsOf } from './graph.ts';
 import { nearest } from './nearest.ts';
 import { type Pipeline, RESOURCE_TYPES, type Task } from './pipeline.ts';
 import { formatPath, type Path, type PlaceOf, type Problem } from './problem.ts';
+import { fieldsOf } from './schema.ts';
 
 const NAME = /^[a-z0-9A-Z]([a-zA-Z0-9._-]*[a-zA-Z0-9])?$/;
 const DURATION = /^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/;
+const GIT_CONDITIONS = {
+  push: 'GitPushCondition',
+  tag: 'GitTagCondition',
+  pull_request: 'GitPullRequestCondition',
+  release: 'GitReleaseCondition',
+} as const;
 const CONDITIONS = ['git', 'cron', 'image', 'push', 'tag', 'pull_request', 'release'];
 const MAX_MATRIX = 256;
 
@@ -119,11 +126,26 @@ function actions(pipeline: Pipeline, source: Record<string, unknown>, say: Say):
       );
     else if (inner.length !== 1)
       say([...path, 'on', 'git'], 'must name exactly one of push, tag, pull_request, release');
+    for (const [place, holder] of [
+      [[], on],
+      [['git'], isObject(on['git']) ? on['git'] : {}],
+    ] as const)
+      unknownLimits(holder, (below, message) => say([...path, 'on', ...place, ...below], message));
     if ('cron' in action.on) {
       if (!action.name) say(path, 'needs a name, because it runs by the clock');
       const wrong = cronProblem(action.on.cron.schedule);
       if (wrong !== undefined) say([...path, 'on', 'cron', 'schedule'], wrong);
     }
+  }
+}
+
+/** A limit that is not understood is none: the condition would fit everything. */
+function unknownLimits(on: Record<string, unknown>, say: Say): void {
+  for (const [kind, type] of Object.entries(GIT_CONDITIONS)) {
+    const limits = on[kind];
+    const known = Object.keys(fieldsOf(type));
+    for (const name of isObject(limits) ? Object.keys(limits) : [])
+      if (!known.includes(name)) say([kind, name], `is not known: a condition has ${known.join(', ')}`);
   }
 }
 
