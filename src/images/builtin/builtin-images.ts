@@ -59,6 +59,9 @@ const FINGERPRINT = 'dev.dispatch.fingerprint';
 const FILES = 'dev.dispatch.files';
 const NPM_CLI = 'usr/lib/node_modules/npm/bin/npm-cli.js';
 const CHUNK = 1024 * 1024;
+const SMALL = 64 * 1024;
+/** Entries that are read before their turn. */
+const AHEAD = 64;
 
 /** Images of others whose work a program of ours does. */
 const STAND_INS: Readonly<Record<string, string>> = {
@@ -219,10 +222,25 @@ function entriesOf(files: Files): { entry: TarEntry; source?: string; text?: str
 }
 
 async function* layerOf(files: Files): AsyncGenerator<Buffer> {
-  for (const { entry, source, text } of entriesOf(files)) {
+  const entries = entriesOf(files);
+  const isSmall = (at: number): boolean =>
+    entries[at]?.source !== undefined && (entries[at].entry.size ?? 0) <= SMALL;
+  // Small files are read before it is their turn: one after the other they wait more than they are read.
+  const reading = new Map<number, Promise<Buffer>>();
+  let ahead = 0;
+  for (const [at, { entry, source, text }] of entries.entries()) {
+    for (; ahead < Math.min(at + AHEAD, entries.length); ahead += 1) {
+      if (!isSmall(ahead)) continue;
+      const bytes = readFile(entries[ahead]!.source!);
+      // Told when it is asked for.
+      bytes.catch(() => {});
+      reading.set(ahead, bytes);
+    }
     yield tarHeader(entry);
     if (text !== undefined) yield Buffer.from(text);
-    if (source !== undefined && (entry.size ?? 0) <= CHUNK) yield await readFile(source);
+    const small = reading.get(at);
+    reading.delete(at);
+    if (small !== undefined) yield await small;
     else if (source !== undefined)
       yield* createReadStream(source, { highWaterMark: CHUNK }) as AsyncIterable<Buffer>;
     if (entry.type === 'file') yield tarPadding(entry.size ?? 0);

