@@ -6,7 +6,7 @@ export {
   LocalForge,
   numberOf,
 } from './forge/changes.ts';
-export { ChangesHttp } from './forge/changes-http.ts';
+export { ForgeHttp } from './forge/forge-http.ts';
 export { type AuthorizeGit, type GitAccess, GitHttp } from './forge/git-http.ts';
 export { NO_COMMIT, type Push, PushSpool, type RefUpdate } from './forge/push-spool.ts';
 export { ForgeError, ForgeRepositories, type ForgeRepository } from './forge/repositories.ts';
@@ -16,11 +16,13 @@ export { connectProvider, homeOf, type ProviderOptions, repositoryOf } from './p
 export {
   type CommitStatus,
   type Credentials,
+  type NewRelease,
   PROVIDER_NAMES,
   type OpenPullRequest,
   type Proposal,
   type ProviderName,
   type PullRequest,
+  type Release,
   ScmError,
   type ScmEvent,
   type ScmProvider,

@@ -119,6 +119,12 @@ export class Mirrors {
     throw new MissingRevisionError(revision);
   }
 
+  /** The commit that a hash means: an annotated tag has one of its own, and providers name it in their events. */
+  async commitOf(remote: Remote, hash: string): Promise<string> {
+    const dir = await this.#withCommit(remote, hash);
+    return (await this.#git.run(['--git-dir', dir, 'rev-parse', '--verify', `${hash}^{commit}`])).trim();
+  }
+
   /** Changes when one of the files below some paths does, and never otherwise. */
   async contentHash(remote: Remote, commit: string, paths: readonly string[]): Promise<string> {
     const dir = await this.#withCommit(remote, commit);

@@ -17,7 +17,7 @@ import { VolumeReader } from '../node/index.ts';
 import { httpResolver, PipelineEngine, tektonDefinitions } from '../pipelines/index.ts';
 import {
   ChangeRequestController,
-  ChangesHttp,
+  ForgeHttp,
   forgeName,
   ForgeRepositories,
   type ForgeRepository,
@@ -126,7 +126,10 @@ export class Delivery implements AsyncDisposable {
         bundles: bundleResolver({ client, ...options.bundles }),
       },
     );
-    this.#local = new LocalForge(client, this.forge, options.publicUrl);
+    this.#local = new LocalForge(client, this.forge, {
+      publicUrl: options.publicUrl,
+      pushed: (repository) => this.pushed(repository),
+    });
     const sources: SourceContext = {
       client,
       fetch,
@@ -206,7 +209,7 @@ export class Delivery implements AsyncDisposable {
   serveOn(web: WebServer): void {
     const { access, log } = this.#options;
     const authorize = gitAccess(access);
-    const changes = new ChangesHttp(this.#local, authorize);
+    const forge = new ForgeHttp(this.#local, authorize);
     const git = new GitHttp({
       repositories: this.forge,
       authorize,
@@ -214,7 +217,7 @@ export class Delivery implements AsyncDisposable {
       onError: (error) => log.warn({ err: error }, 'a request of git could not be answered'),
     });
     web.route('/dispatch/git/', (request, response, path) =>
-      changes.isFor(path) ? changes.handle(request, response, path) : git.handle(request, response, path),
+      forge.isFor(path) ? forge.handle(request, response, path) : git.handle(request, response, path),
     );
     web.route('/dispatch/hook/gitops/', this.gitops.hooks.handle);
     web.route('/dispatch/hook/', this.#sink.handle);

@@ -6,6 +6,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Answer, DoubleReleases } from './scm-releases.ts';
 import { type Delivery, deliveryOf, type Double, pullOf } from './scm-payloads.ts';
 import { ForgeRepositories, Git, GitHttp } from '../../src/scm/index.ts';
 
@@ -52,6 +53,7 @@ export class ScmDouble implements AsyncDisposable {
   readonly #server: Server;
   readonly #git: GitHttp;
   readonly #forge: ForgeRepositories;
+  readonly #releases: DoubleReleases;
 
   /** Its certificate in PEM, where it speaks TLS. */
   readonly certificate: string | undefined;
@@ -60,6 +62,8 @@ export class ScmDouble implements AsyncDisposable {
     this.certificate = tls?.cert.toString();
     this.name = name;
     this.#forge = new ForgeRepositories(join(this.#dir, 'git'), new Git(process.env['PATH'] ?? ''));
+    const dir = this.#forge.pathOf({ owner: 'team', name: 'app' });
+    this.#releases = new DoubleReleases(name, dir, () => this.url);
     this.#git = new GitHttp({
       repositories: this.#forge,
       authorize: (header) =>
@@ -90,7 +94,7 @@ export class ScmDouble implements AsyncDisposable {
   }
 
   /** Commits files to a branch, without telling anybody. */
-  commit(files: Record<string, string>, branch = 'main'): string {
+  commit(files: Record<string, string>, branch = 'main', message = 'a change'): string {
     const work = mkdtempSync(join(this.#dir, 'work-'));
     const git = (...args: string[]): string =>
       execFileSync('git', [...AUTHOR, ...args], { cwd: work, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -105,7 +109,7 @@ export class ScmDouble implements AsyncDisposable {
     }
     for (const [path, text] of Object.entries(files)) writeFileSync(join(work, path), text);
     git('add', '--all');
-    git('commit', '--quiet', '--allow-empty', '--message', 'a change');
+    git('commit', '--quiet', '--allow-empty', '--message', message);
     git('push', '--quiet', 'origin', `HEAD:refs/heads/${branch}`);
     return git('rev-parse', 'HEAD');
   }
@@ -171,7 +175,7 @@ export class ScmDouble implements AsyncDisposable {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (request.url ?? '').split('?')[0]!;
+    const [path = '', search = ''] = (request.url ?? '').split('?');
     const git = /^\/(?:scm\/)?(team\/app\.git\/.*)$/.exec(path);
     if (git !== null) {
       await this.#git.handle(request, response, git[1]!);
@@ -181,14 +185,19 @@ export class ScmDouble implements AsyncDisposable {
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body =
       chunks.length === 0 ? {} : (JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>);
-    const send = (status: number, value: unknown): void =>
-      void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    const send = (status: number, value: unknown, headers: Record<string, string> = {}): void =>
+      void response
+        .writeHead(status, { 'content-type': 'application/json', ...headers })
+        .end(JSON.stringify(value));
     if (this.isDown) return send(503, { message: 'down' });
     if (!this.#knows(request)) return send(401, { message: 'Bad credentials' });
-    const answer = this.#api(request.method ?? '', path, body);
+    const { method = '' } = request;
+    const query = new URLSearchParams(search);
+    const answer: Answer | undefined =
+      this.#api(method, path, body) ?? this.#releases.answer(method, path, { query, body });
     return answer === undefined
       ? send(404, { message: 'Not Found' })
-      : send(answer.status ?? 200, answer.value);
+      : send(answer.status ?? 200, answer.value, answer.headers);
   }
 
   #knows({ headers }: IncomingMessage): boolean {

@@ -124,7 +124,7 @@ export class BuildController {
   async #start(build: Build, repository: Repository): Promise<void> {
     const source = await sourceOf(this.#context, repository);
     const event = await this.#completed(build, source);
-    const commit = event.commit ?? (await this.#resolve(event, source));
+    const commit = await this.#commitOf(event, source);
     await this.#remember(build, {
       commit,
       startedAt: build.status?.startedAt ?? timestamp(this.#context.now()),
@@ -136,10 +136,12 @@ export class BuildController {
     await this.#run(build, { repository, source, event, commit, pipeline, tasks, actions });
   }
 
-  /** What stands for an event that names no commit: its tag or branch, or the default branch. */
-  async #resolve(event: BuildEvent, { remote }: Source): Promise<string> {
+  /** What an event is about: its commit, its tag or branch, or the default branch. */
+  async #commitOf(event: BuildEvent, { remote }: Source): Promise<string> {
     const { mirrors } = this.#context;
-    const tag = event.type === 'image' ? undefined : event.tag;
+    if (event.commit !== undefined)
+      return event.type === 'tag' ? mirrors.commitOf(remote, event.commit) : event.commit;
+    const tag = event.type === 'image' || event.tag === undefined ? undefined : `refs/tags/${event.tag}`;
     try {
       return await mirrors.resolve(remote, tag ?? event.branch ?? (await mirrors.defaultBranch(remote)));
     } catch (error) {

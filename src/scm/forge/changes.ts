@@ -1,6 +1,7 @@
 import type { Static } from 'typebox';
 import { CHANGE_REQUEST, GROUP, VERSION } from '../../api/index.ts';
 import {
+  editObject,
   isApiError,
   type KubeClient,
   type KubeObject,
@@ -17,7 +18,8 @@ import type {
 } from '../providers/types.ts';
 import { ScmError } from '../providers/types.ts';
 import { tipOf } from './merge.ts';
-import type { ForgeRepositories, ForgeRepository } from './repositories.ts';
+import { ForgeReleases } from './releases.ts';
+import { type ForgeRepositories, type ForgeRepository, forgeRepository } from './repositories.ts';
 
 export const CHANGE_REQUESTS: ResourceRef = {
   group: GROUP,
@@ -39,17 +41,30 @@ export class LocalForge implements ScmProvider {
   readonly #client: KubeClient;
   readonly #forge: ForgeRepositories;
   readonly #publicUrl: () => string;
+  readonly releases: ScmProvider['releases'];
+  readonly findRelease: ScmProvider['findRelease'];
+  readonly createRelease: ScmProvider['createRelease'];
+  readonly updateRelease: ScmProvider['updateRelease'];
 
-  constructor(client: KubeClient, forge: ForgeRepositories, publicUrl: () => string) {
+  constructor(
+    client: KubeClient,
+    forge: ForgeRepositories,
+    options: { publicUrl: () => string; pushed: (repository: ForgeRepository) => void },
+  ) {
     this.#client = client;
     this.#forge = forge;
-    this.#publicUrl = publicUrl;
+    this.#publicUrl = options.publicUrl;
+    const releases = new ForgeReleases(forge, options);
+    this.releases = releases.list;
+    this.findRelease = releases.find;
+    this.createRelease = releases.create;
+    this.updateRelease = releases.update;
   }
 
   whoAmI = async (): Promise<string> => 'dispatch';
 
   defaultBranch = async (repository: string): Promise<string> => {
-    const dir = this.#forge.pathOf(split(repository));
+    const dir = this.#forge.pathOf(forgeRepository(repository));
     const ref = await this.#forge.git.run(['--git-dir', dir, 'symbolic-ref', 'HEAD']);
     return ref.trim().replace(/^refs\/heads\//, '');
   };
@@ -77,7 +92,7 @@ export class LocalForge implements ScmProvider {
     repository: string,
     { author, ...proposal }: Proposal & { author: string },
   ): Promise<ChangeRequest> {
-    const { owner, name } = split(repository);
+    const { owner, name } = forgeRepository(repository);
     const dir = this.#forge.pathOf({ owner, name });
     for (const branch of [proposal.source, proposal.target])
       if ((await tipOf(this.#forge.git, dir, branch)) === undefined)
@@ -109,12 +124,11 @@ export class LocalForge implements ScmProvider {
     this.#patch(await this.#byNumber(repository, number), { spec: { merge: { by: 'dispatch' } } });
 
   comment = async (repository: string, number: number, text: string): Promise<void> => {
-    const change = await this.#byNumber(repository, number);
-    const comments = [...(change.spec.comments ?? []), { by: 'dispatch', text }];
-    await this.#patch(change, {
-      metadata: { resourceVersion: change.metadata.resourceVersion },
-      spec: { comments },
-    });
+    const { metadata } = await this.#byNumber(repository, number);
+    const place = { namespace: metadata.namespace ?? '', name: metadata.name ?? '' };
+    await editObject<ChangeRequest>(this.#client, CHANGE_REQUESTS, place, ({ spec }) => ({
+      spec: { comments: [...(spec.comments ?? []), { by: 'dispatch', text }] },
+    }));
   };
 
   /** Whoever may change the objects of requests may write the repository: the rights are those of the namespace. */
@@ -134,7 +148,7 @@ export class LocalForge implements ScmProvider {
   deleteHook = async (): Promise<void> => {};
 
   async list(repository: string): Promise<ChangeRequest[]> {
-    const { owner, name } = split(repository);
+    const { owner, name } = forgeRepository(repository);
     const { items } = await this.#client.list<ChangeRequest>(CHANGE_REQUESTS, { namespace: owner });
     return items.filter((change) => change.spec.repository === name);
   }
@@ -145,7 +159,7 @@ export class LocalForge implements ScmProvider {
   }
 
   async #byNumber(repository: string, number: number): Promise<ChangeRequest> {
-    const { owner, name } = split(repository);
+    const { owner, name } = forgeRepository(repository);
     const found = await unlessGone(
       this.#client.get<ChangeRequest>(CHANGE_REQUESTS, owner, `${name}-${number}`),
     );
@@ -154,7 +168,7 @@ export class LocalForge implements ScmProvider {
   }
 
   async #head(repository: string, { spec, status }: ChangeRequest): Promise<string> {
-    const dir = this.#forge.pathOf(split(repository));
+    const dir = this.#forge.pathOf(forgeRepository(repository));
     return (await tipOf(this.#forge.git, dir, spec.source)) ?? status?.head ?? '';
   }
 
@@ -182,9 +196,4 @@ export function numberOf({ metadata }: ChangeRequest): number {
 export function pullRequestOf(change: ChangeRequest, commit: string): PullRequest {
   const { source, target, labels = [], author = '' } = change.spec;
   return { number: numberOf(change), source, target, commit, labels, isFork: false, author };
-}
-
-function split(repository: string): ForgeRepository {
-  const [owner = '', name = ''] = repository.split('/');
-  return { owner, name };
 }

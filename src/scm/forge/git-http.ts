@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { drained } from '../../kube/index.ts';
 import type { ForgeRepositories, ForgeRepository } from './repositories.ts';
 
 export type GitAccess = 'read' | 'write';
@@ -115,10 +116,7 @@ async function copyAnswer(source: AsyncIterable<Buffer>, response: ServerRespons
       body = head.subarray(end + HEADER_END.length);
       head = undefined;
     }
-    if (body.length > 0 && !response.write(body))
-      await new Promise<void>((resolve) => {
-        response.once('drain', resolve).once('close', resolve);
-      });
+    if (body.length > 0 && !response.write(body)) await drained(response);
   }
   if (head !== undefined) answer(response, 500, 'The repository could not be served.');
 }

@@ -19,6 +19,12 @@ export interface ForgeRepository {
   name: string;
 }
 
+/** "owner/name" in its parts. */
+export function forgeRepository(path: string): ForgeRepository {
+  const [owner = '', name = ''] = path.split('/');
+  return { owner, name };
+}
+
 const NAME = /^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$/;
 const SPOOL = 'dispatch-events';
 /**

@@ -28,6 +28,16 @@ export class ApiClient {
     return (await this.#send<T>(method, this.#url(path), body)).value;
   }
 
+  /** What may not be there. */
+  async find<T>(path: string): Promise<T | undefined> {
+    try {
+      return await this.call<T>('GET', path);
+    } catch (error) {
+      if (error instanceof ScmError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
   /** Every page of a list: the next one is named by the answer. */
   async all<T>(
     path: string,

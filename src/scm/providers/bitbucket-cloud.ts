@@ -1,13 +1,17 @@
 import type { ApiClient } from './api-client.ts';
+import { tagMessage, tagText } from './prerelease.ts';
 import type {
   CommitStatus,
   Hook,
+  NewRelease,
   OpenPullRequest,
   Proposal,
   PullRequest,
+  Release,
   ScmProvider,
   StatusState,
 } from './types.ts';
+import { ScmError } from './types.ts';
 
 interface HookBody {
   uuid: string;
@@ -17,6 +21,29 @@ interface HookBody {
 interface OpenPullBody {
   id: number;
   links: { html: { href: string } };
+}
+
+interface TagBody {
+  name: string;
+  message?: string | null;
+  date?: string | null;
+  target: { hash: string; date?: string };
+  links: { html: { href: string } };
+}
+
+function releaseOf(body: TagBody): Release {
+  return {
+    tag: body.name,
+    ...tagText(body.message ?? '', body.name),
+    commit: body.target.hash,
+    time: body.date ?? body.target.date ?? '',
+    url: body.links.html.href,
+  };
+}
+
+function pageOf<T>(value: unknown): { items: T[]; next: string | undefined } {
+  const { values, next } = value as { values: T[]; next?: string };
+  return { items: values, next };
 }
 
 export interface BitbucketPullRequest {
@@ -101,6 +128,30 @@ export class BitbucketCloud implements ScmProvider {
     });
   };
 
+  /** Bitbucket knows no releases: its tags are, with what is written in them. */
+  releases = async (repository: string): Promise<Release[]> => {
+    const found = await this.#api.all(`${at(repository)}/refs/tags?sort=-target.date`, pageOf<TagBody>);
+    return found.map(releaseOf);
+  };
+
+  findRelease = async (repository: string, tag: string): Promise<Release | undefined> => {
+    const found = await this.#api.find<TagBody>(`${at(repository)}/refs/tags/${encodeURIComponent(tag)}`);
+    return found && releaseOf(found);
+  };
+
+  createRelease = async (repository: string, release: NewRelease): Promise<Release> =>
+    releaseOf(
+      await this.#api.call<TagBody>('POST', `${at(repository)}/refs/tags`, {
+        name: release.tag,
+        target: { hash: release.commit },
+        message: tagMessage(release),
+      }),
+    );
+
+  updateRelease = async (repository: string, tag: string): Promise<Release> => {
+    throw new ScmError(`${repository} has a tag ${tag}, and tags of Bitbucket cannot be changed`, 409);
+  };
+
   mayWrite = async (repository: string, user: string): Promise<boolean> => {
     const { permission } = await this.#api.call<{ permission: string }>(
       'GET',
@@ -120,10 +171,7 @@ export class BitbucketCloud implements ScmProvider {
   };
 
   listHooks = async (repository: string): Promise<Hook[]> => {
-    const hooks = await this.#api.all<HookBody>(`${at(repository)}/hooks`, (value) => {
-      const { values, next } = value as { values: HookBody[]; next?: string };
-      return { items: values, next };
-    });
+    const hooks = await this.#api.all(`${at(repository)}/hooks`, pageOf<HookBody>);
     return hooks.map((hook) => ({ id: hook.uuid, url: hook.url }));
   };
 

@@ -1,13 +1,17 @@
 import type { ApiClient } from './api-client.ts';
+import { tagMessage } from './prerelease.ts';
 import type {
   CommitStatus,
   Hook,
+  NewRelease,
   OpenPullRequest,
   Proposal,
   PullRequest,
+  Release,
   ScmProvider,
   StatusState,
 } from './types.ts';
+import { ScmError } from './types.ts';
 
 interface HookBody {
   id: number;
@@ -28,6 +32,23 @@ interface OpenPullBody {
 
 function opened({ id, links }: OpenPullBody): OpenPullRequest {
   return { number: id, url: links.self[0]?.href ?? '' };
+}
+
+interface TagBody {
+  displayId: string;
+  latestCommit: string;
+}
+
+/** Reads the pages of a list that is asked for by a query. */
+function pagesOf<T>(query = ''): (value: unknown) => { items: T[]; next: string | undefined } {
+  return (value) => {
+    const { values, isLastPage, nextPageStart } = value as {
+      values: T[];
+      isLastPage?: boolean;
+      nextPageStart?: number;
+    };
+    return { items: values, next: isLastPage === false ? `?${query}start=${nextPageStart}` : undefined };
+  };
 }
 
 export interface ServerPullRequest {
@@ -51,10 +72,12 @@ export class BitbucketServer implements ScmProvider {
   readonly name = 'bitbucket-server';
   readonly #api: ApiClient;
   readonly #username: string;
+  readonly #home: string;
 
-  constructor(api: ApiClient, username: string) {
+  constructor(api: ApiClient, { username, home }: { username: string; home: string }) {
     this.#api = api;
     this.#username = username;
+    this.#home = home;
   }
 
   /** The server has no page that tells who asks: one that only they can read has to do. */
@@ -122,6 +145,45 @@ export class BitbucketServer implements ScmProvider {
     return (await this.#api.call<{ version: number }>('GET', path)).version;
   }
 
+  /** Bitbucket knows no releases: its tags are. What is written in them is not told. */
+  releases = async (repository: string): Promise<Release[]> => {
+    const query = 'orderBy=MODIFICATION';
+    const found = await this.#api.all(`${at(repository)}/tags?${query}`, pagesOf<TagBody>(`${query}&`));
+    return found.map((tag) => this.#releaseOf(repository, tag));
+  };
+
+  findRelease = async (repository: string, tag: string): Promise<Release | undefined> => {
+    const found = await this.#api.find<TagBody>(`${at(repository)}/tags/${encodeURIComponent(tag)}`);
+    return found && this.#releaseOf(repository, found);
+  };
+
+  createRelease = async (repository: string, release: NewRelease): Promise<Release> =>
+    this.#releaseOf(
+      repository,
+      await this.#api.call<TagBody>('POST', `${at(repository)}/tags`, {
+        name: release.tag,
+        startPoint: release.commit,
+        message: tagMessage(release),
+      }),
+    );
+
+  updateRelease = async (repository: string, tag: string): Promise<Release> => {
+    throw new ScmError(`${repository} has a tag ${tag}, and tags of Bitbucket cannot be changed`, 409);
+  };
+
+  #releaseOf(repository: string, { displayId, latestCommit }: TagBody): Release {
+    const [project = '', slug = ''] = repository.split('/').map(encodeURIComponent);
+    const query = new URLSearchParams({ until: `refs/tags/${displayId}` });
+    return {
+      tag: displayId,
+      title: displayId,
+      notes: '',
+      commit: latestCommit,
+      time: '',
+      url: `${this.#home}/projects/${project}/repos/${slug}/commits?${query}`,
+    };
+  }
+
   mayWrite = async (repository: string, user: string): Promise<boolean> => {
     const found = await this.#api.call<{ values: { user: { name: string }; permission: string }[] }>(
       'GET',
@@ -143,14 +205,7 @@ export class BitbucketServer implements ScmProvider {
   };
 
   listHooks = async (repository: string): Promise<Hook[]> => {
-    const hooks = await this.#api.all<HookBody>(`${at(repository)}/webhooks`, (value) => {
-      const { values, isLastPage, nextPageStart } = value as {
-        values: HookBody[];
-        isLastPage?: boolean;
-        nextPageStart?: number;
-      };
-      return { items: values, next: isLastPage === false ? `?start=${nextPageStart}` : undefined };
-    });
+    const hooks = await this.#api.all(`${at(repository)}/webhooks`, pagesOf<HookBody>());
     return hooks.map((hook) => ({ id: String(hook.id), url: hook.url }));
   };
 

@@ -55,7 +55,10 @@ export function connectProvider(options: ProviderOptions): ScmProvider {
         }),
       );
     case 'bitbucket-server':
-      return new BitbucketServer(client(home, { authorization: basic(username, secret) }), username);
+      return new BitbucketServer(client(home, { authorization: basic(username, secret) }), {
+        username,
+        home,
+      });
     case 'dispatch':
       return new DispatchForge(client(home, { authorization: `Bearer ${secret}` }));
   }

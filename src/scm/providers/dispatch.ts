@@ -1,9 +1,11 @@
 import type { ApiClient } from './api-client.ts';
 import {
   type Hook,
+  type NewRelease,
   type OpenPullRequest,
   type Proposal,
   type PullRequest,
+  type Release,
   ScmError,
   type ScmProvider,
 } from './types.ts';
@@ -22,35 +24,53 @@ export class DispatchForge implements ScmProvider {
   defaultBranch = async (): Promise<string> => unsupported();
 
   pullRequest = (repository: string, number: number): Promise<PullRequest> =>
-    this.#api.call('GET', at(repository, number));
+    this.#api.call('GET', change(repository, number));
 
   findPullRequest = async (
     repository: string,
     branches: { source: string; target: string },
   ): Promise<OpenPullRequest | undefined> => {
     const query = new URLSearchParams(branches);
-    const { items } = await this.#api.call<{ items: OpenPullRequest[] }>('GET', `${at(repository)}?${query}`);
+    const { items } = await this.#api.call<{ items: OpenPullRequest[] }>(
+      'GET',
+      `${at(repository, 'changes')}?${query}`,
+    );
     return items[0];
   };
 
   openPullRequest = (repository: string, proposal: Proposal): Promise<OpenPullRequest> =>
-    this.#api.call('POST', at(repository), proposal);
+    this.#api.call('POST', at(repository, 'changes'), proposal);
 
   updatePullRequest = async (
     repository: string,
     number: number,
     text: { title: string; body: string },
   ): Promise<void> => {
-    await this.#api.call('PATCH', at(repository, number), text);
+    await this.#api.call('PATCH', change(repository, number), text);
   };
 
   mergePullRequest = async (repository: string, number: number): Promise<void> => {
-    await this.#api.call('POST', `${at(repository, number)}/merge`, {});
+    await this.#api.call('POST', `${change(repository, number)}/merge`, {});
   };
 
   comment = async (repository: string, number: number, text: string): Promise<void> => {
-    await this.#api.call('POST', `${at(repository, number)}/comments`, { text });
+    await this.#api.call('POST', `${change(repository, number)}/comments`, { text });
   };
+
+  releases = async (repository: string): Promise<Release[]> =>
+    (await this.#api.call<{ items: Release[] }>('GET', at(repository, 'releases'))).items;
+
+  findRelease = (repository: string, tag: string): Promise<Release | undefined> =>
+    this.#api.find(release(repository, tag));
+
+  createRelease = (repository: string, made: NewRelease): Promise<Release> =>
+    this.#api.call('POST', at(repository, 'releases'), made);
+
+  updateRelease = (
+    repository: string,
+    tag: string,
+    text: { title: string; notes: string },
+  ): Promise<Release> => this.#api.call('PATCH', release(repository, tag), text);
 
   mayWrite = async (): Promise<boolean> => unsupported();
   setStatus = async (): Promise<void> => unsupported();
@@ -59,10 +79,17 @@ export class DispatchForge implements ScmProvider {
   deleteHook = async (): Promise<void> => {};
 }
 
-function at(repository: string, number?: number): string {
+function at(repository: string, list: 'changes' | 'releases'): string {
   const [owner = '', name = ''] = repository.split('/');
-  const place = `/dispatch/git/${encodeURIComponent(owner)}/${encodeURIComponent(name)}.git/changes`;
-  return number === undefined ? place : `${place}/${number}`;
+  return `/dispatch/git/${encodeURIComponent(owner)}/${encodeURIComponent(name)}.git/${list}`;
+}
+
+function change(repository: string, number: number): string {
+  return `${at(repository, 'changes')}/${number}`;
+}
+
+function release(repository: string, tag: string): string {
+  return `${at(repository, 'releases')}/${encodeURIComponent(tag)}`;
 }
 
 function unsupported(): never {

@@ -1,14 +1,18 @@
 import type { ApiClient } from './api-client.ts';
+import { isPrerelease } from './prerelease.ts';
 import type {
   CommitStatus,
   Hook,
+  NewRelease,
   OpenPullRequest,
   Proposal,
   ProviderName,
   PullRequest,
+  Release,
   ScmProvider,
   StatusState,
 } from './types.ts';
+import { ScmError } from './types.ts';
 
 interface HookBody {
   id: number;
@@ -83,6 +87,48 @@ export class GitHubLike implements ScmProvider {
     await this.#api.call('POST', `/repos/${path(repository)}/issues/${number}/comments`, { body: text });
   };
 
+  releases = async (repository: string): Promise<Release[]> => {
+    const found = await this.#api.all<ReleaseBody>(`/repos/${path(repository)}/releases`, (value) => ({
+      items: value as ReleaseBody[],
+    }));
+    return found.filter((item) => item.draft !== true).map(releaseOf);
+  };
+
+  findRelease = async (repository: string, tag: string): Promise<Release | undefined> => {
+    const found = await this.#releaseBody(repository, tag);
+    return found && releaseOf(found);
+  };
+
+  createRelease = async (repository: string, release: NewRelease): Promise<Release> =>
+    releaseOf(
+      await this.#api.call<ReleaseBody>('POST', `/repos/${path(repository)}/releases`, {
+        tag_name: release.tag,
+        target_commitish: release.commit,
+        name: release.title,
+        body: release.notes,
+        prerelease: isPrerelease(release.tag),
+      }),
+    );
+
+  updateRelease = async (
+    repository: string,
+    tag: string,
+    { title, notes }: { title: string; notes: string },
+  ): Promise<Release> => {
+    const id = (await this.#releaseBody(repository, tag))?.id;
+    if (id === undefined) throw new ScmError(`${repository} has no release ${tag}`, 404);
+    return releaseOf(
+      await this.#api.call<ReleaseBody>('PATCH', `/repos/${path(repository)}/releases/${id}`, {
+        name: title,
+        body: notes,
+      }),
+    );
+  };
+
+  #releaseBody(repository: string, tag: string): Promise<ReleaseBody | undefined> {
+    return this.#api.find(`/repos/${path(repository)}/releases/tags/${encodeURIComponent(tag)}`);
+  }
+
   mayWrite = async (repository: string, user: string): Promise<boolean> => {
     const { permission } = await this.#api.call<{ permission: string }>(
       'GET',
@@ -135,6 +181,30 @@ interface OpenPullBody {
   html_url: string;
   head: { ref: string };
   base: { ref: string };
+}
+
+interface ReleaseBody {
+  id: number;
+  tag_name: string;
+  /** What was asked for: a branch or a commit. */
+  target_commitish?: string;
+  name: string | null;
+  body: string | null;
+  draft?: boolean;
+  published_at?: string | null;
+  html_url: string;
+}
+
+function releaseOf(body: ReleaseBody): Release {
+  const target = body.target_commitish ?? '';
+  return {
+    tag: body.tag_name,
+    title: body.name ?? body.tag_name,
+    notes: body.body ?? '',
+    commit: /^[0-9a-f]{40}$/.test(target) ? target : '',
+    time: body.published_at ?? '',
+    url: body.html_url,
+  };
 }
 
 export interface PullRequestBody {

@@ -2,9 +2,11 @@ import type { ApiClient } from './api-client.ts';
 import type {
   CommitStatus,
   Hook,
+  NewRelease,
   OpenPullRequest,
   Proposal,
   PullRequest,
+  Release,
   ScmProvider,
   StatusState,
 } from './types.ts';
@@ -17,6 +19,26 @@ interface HookBody {
 interface OpenMergeBody {
   iid: number;
   web_url: string;
+}
+
+interface ReleaseBody {
+  tag_name: string;
+  name: string | null;
+  description: string | null;
+  released_at?: string;
+  commit?: { id: string };
+  _links?: { self?: string };
+}
+
+function releaseOf(body: ReleaseBody): Release {
+  return {
+    tag: body.tag_name,
+    title: body.name ?? body.tag_name,
+    notes: body.description ?? '',
+    commit: body.commit?.id ?? '',
+    time: body.released_at ?? '',
+    url: body._links?.self ?? '',
+  };
 }
 
 export interface MergeRequestBody {
@@ -110,6 +132,40 @@ export class GitLab implements ScmProvider {
     await this.#api.call('POST', `${project(repository)}/merge_requests/${number}/notes`, { body: text });
   };
 
+  releases = async (repository: string): Promise<Release[]> => {
+    const found = await this.#api.all<ReleaseBody>(`${project(repository)}/releases`, (value) => ({
+      items: value as ReleaseBody[],
+    }));
+    return found.map(releaseOf);
+  };
+
+  findRelease = async (repository: string, tag: string): Promise<Release | undefined> => {
+    const found = await this.#api.find<ReleaseBody>(release(repository, tag));
+    return found && releaseOf(found);
+  };
+
+  createRelease = async (repository: string, { tag, commit, title, notes }: NewRelease): Promise<Release> =>
+    releaseOf(
+      await this.#api.call<ReleaseBody>('POST', `${project(repository)}/releases`, {
+        tag_name: tag,
+        ref: commit,
+        name: title,
+        description: notes,
+      }),
+    );
+
+  updateRelease = async (
+    repository: string,
+    tag: string,
+    { title, notes }: { title: string; notes: string },
+  ): Promise<Release> =>
+    releaseOf(
+      await this.#api.call<ReleaseBody>('PUT', release(repository, tag), {
+        name: title,
+        description: notes,
+      }),
+    );
+
   mayWrite = async (repository: string, user: string): Promise<boolean> => {
     const members = await this.#api.call<{ username: string; access_level: number }[]>(
       'GET',
@@ -154,6 +210,10 @@ export class GitLab implements ScmProvider {
   deleteHook = async (repository: string, id: string): Promise<void> => {
     await this.#api.call('DELETE', `${project(repository)}/hooks/${encodeURIComponent(id)}`);
   };
+}
+
+function release(repository: string, tag: string): string {
+  return `${project(repository)}/releases/${encodeURIComponent(tag)}`;
 }
 
 function project(repository: string): string {

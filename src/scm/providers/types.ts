@@ -42,6 +42,27 @@ export interface OpenPullRequest {
   url: string;
 }
 
+/** What is given to others: a tag with a title and notes. */
+export interface Release {
+  tag: string;
+  title: string;
+  notes: string;
+  /** Empty where the provider does not tell. */
+  commit: string;
+  /** When it was made, in ISO 8601; empty where the provider does not tell. */
+  time: string;
+  /** Where people see it. */
+  url: string;
+}
+
+export interface NewRelease {
+  tag: string;
+  /** What is tagged, where there is no such tag yet. */
+  commit: string;
+  title: string;
+  notes: string;
+}
+
 export interface Hook {
   id: string;
   url: string;
@@ -67,6 +88,15 @@ export interface ScmProvider {
   ) => Promise<void>;
   mergePullRequest: (repository: string, number: number) => Promise<void>;
   comment: (repository: string, number: number, text: string) => Promise<void>;
+  /** The newest first. Where a provider knows tags alone, those are its releases. */
+  releases: (repository: string) => Promise<Release[]>;
+  findRelease: (repository: string, tag: string) => Promise<Release | undefined>;
+  createRelease: (repository: string, release: NewRelease) => Promise<Release>;
+  updateRelease: (
+    repository: string,
+    tag: string,
+    text: { title: string; notes: string },
+  ) => Promise<Release>;
   /** Whether somebody may change the repository. */
   mayWrite: (repository: string, user: string) => Promise<boolean>;
   setStatus: (repository: string, commit: string, status: CommitStatus) => Promise<void>;

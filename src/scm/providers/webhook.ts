@@ -245,6 +245,9 @@ export function refEvents({
   author: string;
 }): ScmEvent[] {
   if (NO_COMMIT.test(after)) return [];
+  // An edited release is none that is new.
+  const released = NO_COMMIT.test(before) ? /^refs\/dispatch\/releases\/(.+)$/.exec(ref)?.[1] : undefined;
+  if (released !== undefined) return [{ type: 'release', tag: released, author }];
   const tag = /^refs\/tags\/(.+)$/.exec(ref)?.[1];
   if (tag !== undefined) return [{ type: 'tag', tag, commit: after, author }];
   const branch = /^refs\/heads\/(.+)$/.exec(ref)?.[1];

@@ -4,22 +4,24 @@ import type { LocalForge } from './changes.ts';
 import type { AuthorizeGit } from './git-http.ts';
 
 const MAX_BYTES = 256 * 1024;
-const PLACE = /^\/?([^/]+)\/([^/]+?)(?:\.git)?\/changes(?:\/(\d+)(\/merge|\/comments)?)?$/;
+const PLACE =
+  /^\/?([^/]+)\/([^/]+?)(?:\.git)?\/(?:changes(?:\/(?<number>\d+)(?<verb>\/merge|\/comments)?)?|(?<releases>releases)(?:\/(?<tag>[^/]+))?)$/;
 
 interface Asked {
   method: string;
   repository: string;
   number: number | undefined;
   verb: string | undefined;
+  tag: string | undefined;
   query: URLSearchParams;
-  body: Record<string, unknown>;
+  text: (key: string) => string;
 }
 
 /**
- * Change requests for programs that have a login of git and nothing else: those in pipelines. It is asked as other
- * providers are: find, open, update, comment, merge.
+ * Change requests and releases for programs that have a login of git and nothing else: those in pipelines. It is
+ * asked as other providers are: find, open, update, comment, merge.
  */
-export class ChangesHttp {
+export class ForgeHttp {
   readonly #forge: LocalForge;
   readonly #authorize: AuthorizeGit;
 
@@ -34,14 +36,17 @@ export class ChangesHttp {
   }
 
   async handle(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
-    const [, owner = '', name = '', number, verb] = PLACE.exec(path) ?? [];
+    const place = PLACE.exec(path);
+    const [, owner = '', name = ''] = place ?? [];
+    const { number, verb, releases, tag } = place?.groups ?? {};
     const { method = 'GET' } = request;
     const access = await this.#authorize(request.headers.authorization, method === 'GET' ? 'read' : 'write', {
       owner,
       name,
     });
     if (access === 'who') return answer(response, 401, { message: 'log in with a token of the API' });
-    const mayDo = access === 'yes' || (access === 'propose' && verb !== '/merge');
+    const isProposal = verb !== '/merge' && (method === 'GET' || releases === undefined);
+    const mayDo = access === 'yes' || (access === 'propose' && isProposal);
     if (!mayDo) return answer(response, 404, { message: 'there is no such repository' });
     try {
       const body = await readJson(request);
@@ -50,10 +55,11 @@ export class ChangesHttp {
         repository: `${owner}/${name}`,
         number: number === undefined ? undefined : Number(number),
         verb,
+        tag: tag === undefined ? undefined : decoded(tag),
         query: new URL(request.url ?? '/', 'http://localhost').searchParams,
-        body,
+        text: (key) => (typeof body[key] === 'string' ? body[key] : ''),
       };
-      const value = await this.#do(asked);
+      const value = await (releases === undefined ? this.#change(asked) : this.#release(asked));
       answer(response, value === undefined ? 404 : 200, value ?? { message: 'there is nothing here' });
     } catch (error) {
       if (!(error instanceof ScmError)) throw error;
@@ -61,8 +67,19 @@ export class ChangesHttp {
     }
   }
 
-  async #do({ method, repository, number, verb, query, body }: Asked): Promise<object | undefined> {
-    const text = (key: string): string => (typeof body[key] === 'string' ? body[key] : '');
+  async #release({ method, repository, tag, text }: Asked): Promise<object | undefined> {
+    const forge = this.#forge;
+    const words = { title: text('title'), notes: text('notes') };
+    if (tag === undefined)
+      return method === 'POST'
+        ? forge.createRelease(repository, { tag: text('tag'), commit: text('commit'), ...words })
+        : { items: await forge.releases(repository) };
+    return method === 'PATCH'
+      ? forge.updateRelease(repository, tag, words)
+      : forge.findRelease(repository, tag);
+  }
+
+  async #change({ method, repository, number, verb, query, text }: Asked): Promise<object | undefined> {
     const forge = this.#forge;
     if (number === undefined) {
       if (method === 'GET') {
@@ -82,6 +99,14 @@ export class ChangesHttp {
       await forge.updatePullRequest(repository, number, { title: text('title'), body: text('body') });
     else return forge.pullRequest(repository, number);
     return {};
+  }
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new ScmError('the address is not well formed', 400);
   }
 }
 
