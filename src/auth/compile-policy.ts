@@ -37,7 +37,7 @@ const RESOURCES: Readonly<Record<string, readonly { group: string; resources: re
   ],
   function: [
     { group: OURS, resources: ['functions'] },
-    { group: RUN, resources: ['functionsources'] },
+    { group: RUN, resources: ['functionsources', 'functionimages'] },
   ],
   iam: [
     { group: OURS, resources: ['policies', 'organizations'] },

@@ -1,12 +1,21 @@
 import { join } from 'node:path';
 import type { FunctionsLink, FunctionsToDataPlane } from '../gateway/index.ts';
-import { type ControllerContext, type Secret, SECRETS } from '../kube/index.ts';
-import type { BuildImage, FunctionsContext } from './context.ts';
+import {
+  ApiError,
+  CONTROLLER_REVISIONS,
+  type ControllerContext,
+  pause,
+  type Secret,
+  SECRETS,
+} from '../kube/index.ts';
+import type { FunctionsContext, ImageMaker, PushTarget, StandaloneImage } from './context.ts';
 import { DataPlaneLink } from './data-plane-link.ts';
 import { BaseImageController } from './images/base-image.controller.ts';
+import { imageRequestOf } from './images/function-image.ts';
 import { ImageController } from './images/image.controller.ts';
 import { Fleet } from './instances/fleet.ts';
 import type { InstanceHost } from './instances/host.ts';
+import { FUNCTIONS, type FunctionObject, type RevisionObject } from './resources.ts';
 import { FunctionController } from './revisions/function.controller.ts';
 import { RunStore } from './runs/run-store.ts';
 import { Runs } from './runs/runs.ts';
@@ -15,9 +24,12 @@ import { SourceStore } from './sources/source-store.ts';
 export interface FunctionsOptions extends ControllerContext {
   dir: string;
   host: InstanceHost;
-  build: BuildImage;
+  maker: ImageMaker;
   tell: (message: FunctionsToDataPlane) => void;
 }
+
+const SETTLE_MS = 60_000;
+const POLL_MS = 100;
 
 /** Functions, from their objects to the processes that answer, and their runs. */
 export class Functions implements AsyncDisposable {
@@ -25,6 +37,7 @@ export class Functions implements AsyncDisposable {
   readonly sources: SourceStore;
   readonly link: FunctionsLink;
   readonly #fleet: Fleet;
+  readonly #context: FunctionsContext;
   readonly #store: RunStore;
   readonly #functions: FunctionController;
   readonly #controllers: readonly { run: (signal: AbortSignal) => Promise<void> }[];
@@ -44,6 +57,7 @@ export class Functions implements AsyncDisposable {
       log,
     });
     const context: FunctionsContext = { ...options, link, fleet: this.#fleet, sources: this.sources };
+    this.#context = context;
     this.#functions = new FunctionController(context, (namespace, name) => store.removeAll(namespace, name));
     this.#controllers = [this.#functions, new ImageController(context), new BaseImageController(context)];
     this.runs = new Runs({
@@ -82,6 +96,51 @@ export class Functions implements AsyncDisposable {
     });
     await Promise.all(work);
     await this.#fleet.stop();
+  }
+
+  /**
+   * The revision that is called now, as an image that is the function by itself: for clusters that know nothing of
+   * functions. What answers HTTP by itself is one already.
+   */
+  async imageOf(
+    namespace: string,
+    name: string,
+    push: PushTarget | undefined,
+    signal: AbortSignal,
+  ): Promise<StandaloneImage> {
+    const { client, maker } = this.#context;
+    const { phase, reason, revision } = await this.#settled(namespace, name, signal);
+    if (phase === 'ERROR' || revision === undefined)
+      throw new ApiError(
+        'Conflict',
+        `The function ${name} cannot be called: ${reason?.[0] ?? 'it is not READY'}`,
+      );
+    const { data } = await client.get<RevisionObject>(CONTROLLER_REVISIONS, namespace, revision);
+    if (data.template.http && push === undefined)
+      return { image: data.image.reference, digest: data.image.digest, isForNobody: false };
+    const request = await imageRequestOf({ namespace, name }, data, this.sources);
+    return maker.standalone({ ...request, ...(push && { push }) }, signal);
+  }
+
+  /** The status of a function as its object says it now, and not as it was before the last change. */
+  async #settled(
+    namespace: string,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<NonNullable<FunctionObject['status']>> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(SETTLE_MS)]);
+    for (;;) {
+      const fn = await this.#context.client.get<FunctionObject>(FUNCTIONS, namespace, name);
+      const { observedGeneration = 0, phase } = fn.status ?? {};
+      const isSettled = observedGeneration >= (fn.metadata.generation ?? 0);
+      if (isSettled && (phase === 'READY' || phase === 'ERROR')) return fn.status!;
+      if (limit.aborted)
+        throw new ApiError(
+          'Conflict',
+          `The function ${name} is still being made: try again when it is READY.`,
+        );
+      await pause(POLL_MS, limit);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

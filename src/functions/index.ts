@@ -1,4 +1,18 @@
-export type { BuildImage, ImageRequest } from './context.ts';
+export {
+  type ClusterForm,
+  type ClusterObject,
+  type ClusterPlan,
+  clusterObjects,
+  KNATIVE_SERVICES,
+} from './cluster/objects.ts';
+export type {
+  BuiltImage,
+  FunctionImageRequest,
+  ImageMaker,
+  ImageRequest,
+  PushTarget,
+  StandaloneImage,
+} from './context.ts';
 export { Functions, type FunctionsOptions } from './functions.ts';
 export {
   type HostedProcess,
@@ -15,6 +29,7 @@ export {
   type FunctionSpec,
   IMAGES,
   type ImageObject,
+  plainLanguage,
   type RevisionInfo,
   type RevisionObject,
 } from './resources.ts';

@@ -73,7 +73,13 @@ export interface FunctionObject extends KubeObject {
 
 /** A revision as it is kept: its template, with the source by its digest and the image as it was then. */
 export interface RevisionObject extends KubeObject {
-  data: { template: FunctionTemplate; image: ResolvedImage; createdAt: string };
+  data: {
+    template: FunctionTemplate;
+    image: ResolvedImage;
+    /** The function as an image of its own, where no program of ours makes it one. */
+    own?: { reference: string; digest: string };
+    createdAt: string;
+  };
   revision: number;
 }
 
@@ -82,6 +88,11 @@ export interface ResolvedImage {
   reference: string;
   digest: string;
   language: string;
+}
+
+/** Without the versions that older images have in the names of their languages. */
+export function plainLanguage(language: string): string {
+  return language.replace(/(nodejs|java|powershell)\d+$/, '$1');
 }
 
 export function keyOfFunction({ metadata }: KubeObject): string {

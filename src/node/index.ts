@@ -1,6 +1,7 @@
 export { NodeAgent, type AgentOptions } from './agent.ts';
 export { SandboxStepRunner } from './build/step-runner.ts';
 export { NodeStatus, type NodeStatusOptions } from './node-status.ts';
+export type { ReadyImage } from './pods/images.ts';
 export { NodeImages, type Pull } from './pods/node-images.ts';
 export { SandboxRuntime, type SandboxOptions } from './runtime/sandbox/sandbox-runtime.ts';
 export type { Endpoint, NameEntry, NetworkTable, ServiceRoute } from './keeper/protocol.ts';

@@ -1,6 +1,7 @@
 import { chmod, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { request, type RequestOptions } from 'node:http';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import {
   type HostedProcess,
   type InstanceHost,
@@ -37,11 +38,12 @@ const STORAGE_BYTES = 512 * 1024 * 1024;
 const NAMES = 'search svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n';
 const HOSTS = '127.0.0.1\tlocalhost\n::1\tlocalhost\n';
 const INSIDE = '/run/dispatch';
-const RUNTIMES = '/opt/dispatch/runtimes';
+/** Where programs of ours are inside of sandboxes and images. */
+export const RUNTIMES = '/opt/dispatch/runtimes';
 const NODE_HEAP_SHARE = 0.75;
 
 /** The programs that make a process of each language a function. They run in any image that has the language. */
-const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+export const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   nodejs: ['node', `${RUNTIMES}/nodejs/server.mjs`],
   python3: ['python3', `${RUNTIMES}/python3/server.py`],
   java: ['java', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', `${RUNTIMES}/java/Server.java`],
@@ -75,8 +77,12 @@ export class FunctionHost implements InstanceHost {
     return [...this.#watched.values()].map(({ digest }) => digest);
   }
 
+  speaks(language: string): boolean {
+    return PROGRAMS[language] !== undefined;
+  }
+
   async resolve(image: string, namespace: string, signal: AbortSignal): Promise<string> {
-    return (await this.#image(image, namespace, signal)).digest;
+    return (await this.image(image, namespace, signal)).digest;
   }
 
   async clear(): Promise<void> {
@@ -93,7 +99,7 @@ export class FunctionHost implements InstanceHost {
 
   async start(spec: ProcessSpec, signal: AbortSignal): Promise<HostedProcess> {
     const { runtime, dir, logsDir } = this.#options;
-    const image = await this.#image(spec.image, '', signal);
+    const image = await this.image(spec.image, '', signal);
     const uid = `${PREFIX}${spec.id}`;
     const own = join(dir, spec.id);
     const shared = join(own, 'shared');
@@ -180,7 +186,7 @@ export class FunctionHost implements InstanceHost {
     }
   }
 
-  async #image(name: string, namespace: string, signal: AbortSignal): ReturnType<NodeImages['ensure']> {
+  async image(name: string, namespace: string, signal: AbortSignal): ReturnType<NodeImages['ensure']> {
     // Stands for whoever fetches it: the default account of the namespace.
     const pod: Pod = {
       apiVersion: 'v1',
@@ -219,8 +225,8 @@ export class FunctionHost implements InstanceHost {
         if (at !== undefined) return at;
         await Promise.race([next, end, pause(START_MS, limit)]);
       } else {
-        if (await this.#accepts(process.uid, spec.port, limit))
-          return { address: process.ip, port: spec.port };
+        const at = { address: process.ip, port: spec.port };
+        if (await this.#answers(process.uid, spec, limit)) return at;
         await pause(POLL_MS, limit);
       }
     }
@@ -248,10 +254,14 @@ export class FunctionHost implements InstanceHost {
     return { socket };
   }
 
-  async #accepts(uid: string, port: number, signal: AbortSignal): Promise<boolean> {
+  async #answers(uid: string, { port = 0, hasHealth }: ProcessSpec, signal: AbortSignal): Promise<boolean> {
     try {
-      (await this.#options.runtime.dial(uid, { port }, signal)).destroy();
-      return true;
+      const connection = await this.#options.runtime.dial(uid, { port }, signal);
+      try {
+        return !hasHealth || (await ask({ connection }, 'GET', '/healthz')).status === 200;
+      } finally {
+        connection.destroy();
+      }
     } catch {
       return false;
     }
@@ -315,7 +325,7 @@ async function load(
   lastWords: () => Promise<string>,
 ): Promise<void> {
   const body = JSON.stringify({ files, handler, env, cloudEvents });
-  const answer = await Promise.race([put(at, body), ended.then(() => undefined)]);
+  const answer = await Promise.race([ask(at, 'PUT', '/', body), ended.then(() => undefined)]);
   if (answer === undefined) {
     const words = await lastWords();
     throw new LoadError(
@@ -330,14 +340,18 @@ async function load(
   throw new LoadError([message, stacktrace[0]].filter((part) => part !== undefined && part !== '').join(' '));
 }
 
-function put(at: InstanceAddress, body: string): Promise<{ status: number; body: string }> {
+function ask(
+  at: InstanceAddress | { connection: Duplex },
+  method: 'GET' | 'PUT',
+  path: string,
+  body = '',
+): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const sent = request(
       {
-        ...('socket' in at ? { socketPath: at.socket } : { host: at.address, port: at.port }),
-        method: 'PUT',
-        path: '/',
-        agent: false,
+        ...connectionTo(at),
+        method,
+        path,
         timeout: LOAD_MS,
         headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
       },
@@ -358,6 +372,14 @@ function put(at: InstanceAddress, body: string): Promise<{ status: number; body:
     sent.on('error', (error) => reject(new LoadError(`The function could not be loaded: ${error.message}`)));
     sent.end(body);
   });
+}
+
+function connectionTo(at: InstanceAddress | { connection: Duplex }): RequestOptions {
+  if ('connection' in at) return { createConnection: () => at.connection.resume() };
+  return {
+    agent: false,
+    ...('socket' in at ? { socketPath: at.socket } : { host: at.address, port: at.port }),
+  };
 }
 
 interface Line {

@@ -29,6 +29,7 @@ export class FunctionService implements ServicePart {
     { name: 'functionruns/log', verbs: ['get'], kind: 'FunctionRun' },
     { name: 'functionruns/redrive', verbs: ['create'], kind: 'FunctionRun' },
     { name: 'functionsources', verbs: ['create'], kind: 'FunctionSource' },
+    { name: 'functionimages', verbs: ['create'], kind: 'FunctionImage' },
   ].map((resource) => ({ ...resource, namespaced: true }));
   readonly #client: KubeClient;
   readonly #functions: Functions;
@@ -41,6 +42,7 @@ export class FunctionService implements ServicePart {
   handle = async (request: ApiRequest, info: RequestInfo): Promise<Reply | undefined> => {
     const { plural, verb, subresource } = info;
     if (plural === 'functionsources') return verb === 'create' ? this.#upload(request, info) : undefined;
+    if (plural === 'functionimages') return verb === 'create' ? this.#image(request, info) : undefined;
     if (subresource === 'log') return this.#log(request, info);
     if (subresource === 'redrive' && verb === 'create')
       return jsonReply(200, await this.#functions.runs.redrive(info.namespace, info.name));
@@ -109,6 +111,32 @@ export class FunctionService implements ServicePart {
         sink.end();
       },
     };
+  }
+
+  async #image(request: ApiRequest, { namespace }: RequestInfo): Promise<Reply> {
+    const { spec, credentials } = bodyOf(request);
+    if (!isRecord(spec) || typeof spec['function'] !== 'string')
+      throw new ApiError(
+        'BadRequest',
+        'The image has no spec.function: name the function that it is made of.',
+      );
+    const { function: name, image } = spec;
+    const push =
+      typeof image === 'string'
+        ? { image, ...(typeof credentials === 'string' && { credentials }) }
+        : undefined;
+    const made = await this.#functions
+      .imageOf(namespace, name, push, request.signal)
+      .catch((error: unknown) => {
+        if (error instanceof ApiError) throw error;
+        throw new ApiError('Invalid', (error as Error).message, undefined, error);
+      });
+    return jsonReply(201, {
+      kind: 'FunctionImage',
+      apiVersion: RUN_API_VERSION,
+      metadata: { namespace },
+      ...made,
+    });
   }
 
   async #upload(request: ApiRequest, { namespace }: RequestInfo): Promise<Reply> {

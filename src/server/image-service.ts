@@ -76,6 +76,12 @@ export class ImageService implements ServicePart {
     this.#client = new RegistryClient(options.settings);
   }
 
+  /** Whether something of a namespace may give an image this name: in this registry it has a part of its own. */
+  mayName(name: string, namespace: string): boolean {
+    const reference = parseReference(name);
+    return !this.#options.images.isOurs(reference) || reference.repository.startsWith(`${namespace}/`);
+  }
+
   /** Drops what nobody needs, now and then. */
   collector(settings: CollectorSettings, log: Logger): ImageCollector {
     return new ImageCollector({ ...this.#options, settings, log });

@@ -38,6 +38,7 @@ import { ChartRepositories } from './chart-repositories.ts';
 import { Delivery, deliveryDefinitions } from './delivery.ts';
 import { endpointOpenApi } from './endpoint-openapi.ts';
 import { FunctionHost } from './function-host.ts';
+import { FunctionImages } from './function-images.ts';
 import { Happenings } from './happenings.ts';
 import { ImageService } from './image-service.ts';
 import { ImageSpool } from './image-spool.ts';
@@ -369,8 +370,13 @@ async function openServing(
       ...contextOf(base),
       dirs,
       host: functionHost,
-      images: () => late.images!,
-      registry,
+      maker: new FunctionImages({
+        dir: join(dirs.root, 'functions', 'builds'),
+        images: () => late.images!,
+        registry,
+        runtimes: RUNTIMES,
+        find: (name, namespace, signal) => functionHost.image(name, namespace, signal),
+      }),
       tell: (message) => late.gateway?.tell(message),
       access: base.access,
       nats: options.settings.nats,

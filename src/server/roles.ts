@@ -34,7 +34,7 @@ export async function installRoles(client: KubeClient): Promise<void> {
       { apiGroups: [GROUP], resources: ours, verbs: WRITE },
       {
         apiGroups: ['run.dispatch.dev'],
-        resources: ['gitrepositories', 'images', 'applications', 'functionsources'],
+        resources: ['gitrepositories', 'images', 'applications', 'functionsources', 'functionimages'],
         verbs: WRITE,
       },
       {

@@ -16,10 +16,9 @@ import type { DataDir } from './data-dir.ts';
 import { driverWeb } from './driver-web.ts';
 import { EventService } from './event-service.ts';
 import { functionCaller } from './function-caller.ts';
-import { functionImages } from './function-images.ts';
+import type { ImageMaker } from '../functions/index.ts';
 import { FunctionService } from './function-service.ts';
 import { functionWeb } from './function-web.ts';
-import type { ImageService } from './image-service.ts';
 import type { ServicePart } from './local-services.ts';
 import type { TokenAccess } from './token-access.ts';
 import { SYSTEM_NAMESPACE, type WebServer } from './web-server.ts';
@@ -27,8 +26,7 @@ import { SYSTEM_NAMESPACE, type WebServer } from './web-server.ts';
 export interface ServerlessOptions extends ControllerContext {
   dirs: DataDir;
   host: InstanceHost;
-  images: () => ImageService;
-  registry: () => string;
+  maker: ImageMaker;
   tell: (message: FunctionsToDataPlane) => void;
   sources: DriverSources;
   access: TokenAccess;
@@ -71,10 +69,9 @@ export class Serverless implements AsyncDisposable {
 
   /** Before the informers start. */
   static async open(options: ServerlessOptions): Promise<Serverless> {
-    const { dirs, images, registry, sources, access, host, tell, nats, ...context } = options;
+    const { dirs, maker, sources, access, host, tell, nats, ...context } = options;
     const dir = join(dirs.root, 'functions');
-    const build = functionImages(join(dir, 'builds'), images, registry);
-    const functions = await Functions.open({ ...context, dir, host, tell, build });
+    const functions = await Functions.open({ ...context, dir, host, tell, maker });
     const events: Events = new Events(context, {
       events: await openLog(join(dirs.root, 'events'), nats, context.now),
       caller: functionCaller(

@@ -73,7 +73,7 @@ export class ImageController {
     }
     await commit({ ...status, phase: status?.image === undefined ? 'CREATING' : 'UPDATING' });
     try {
-      const built = await this.#context.build(
+      const built = await this.#context.maker.withDependencies(
         {
           namespace,
           name,

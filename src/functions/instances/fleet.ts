@@ -211,9 +211,9 @@ export class Fleet {
   async #make(plan: Plan): Promise<HostedProcess> {
     const { host, sources } = this.#options;
     if (plan.port !== undefined) {
-      const { image, language, memoryBytes, cpuMillis, env, port } = plan;
+      const { image, language, memoryBytes, cpuMillis, env, port, isOwnImage: hasHealth } = plan;
       return host.start(
-        { id: randomUUID(), image, language, memoryBytes, cpuMillis, env, port },
+        { id: randomUUID(), image, language, memoryBytes, cpuMillis, env, port, hasHealth },
         this.#signal,
       );
     }

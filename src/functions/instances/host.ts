@@ -11,8 +11,10 @@ export interface ProcessSpec {
   memoryBytes: number;
   cpuMillis: number | undefined;
   env: Record<string, string>;
-  /** It answers HTTP by itself, here, instead of on the socket. */
+  /** It answers by itself, here, instead of on the socket. */
   port?: number;
+  /** Whether it says at /healthz when it can be called. */
+  hasHealth?: boolean;
 }
 
 /** What a process is given to become a function. */
@@ -46,6 +48,8 @@ export interface HostedProcess {
 export interface InstanceHost {
   /** Resolves when the process answers. Throws an Error in words for users when it cannot be started. */
   start: (spec: ProcessSpec, signal: AbortSignal) => Promise<HostedProcess>;
+  /** Whether there is a program of ours for a language. Images of others bring one along. */
+  speaks: (language: string) => boolean;
   /** The digest that a name stands for now; fetches the image where it is not here. */
   resolve: (image: string, namespace: string, signal: AbortSignal) => Promise<string>;
   /** Ends what an earlier server has left running. */

@@ -1,12 +1,14 @@
 import { BadSchemaError, checkOf, type FunctionConfig } from '../../gateway/index.ts';
 import { DONE, type Informer, type Outcome, type Secret } from '../../kube/index.ts';
 import type { FunctionsContext } from '../context.ts';
+import { imageRequestOf } from '../images/function-image.ts';
 import { LoadError } from '../instances/host.ts';
 import { configOf, planOf } from '../instances/plan.ts';
 import {
   type FunctionObject,
   type ImageObject,
   keyOfFunction,
+  plainLanguage,
   type ResolvedImage,
   type RevisionObject,
 } from '../resources.ts';
@@ -26,6 +28,22 @@ interface Parts {
 class FunctionProblem extends Error {}
 /** What will come by itself. */
 class NotYet extends Error {}
+/** What has failed a moment ago, and is tried again later. */
+class NotAgainYet extends Error {
+  readonly at: number;
+
+  constructor(message: string, at: number) {
+    super(message);
+    this.at = at;
+  }
+}
+
+interface Failure {
+  revision: string;
+  message: string;
+  /** When it is tried again; never where the code is at fault. */
+  retryAt: number | undefined;
+}
 
 const RETRY_MS = 10_000;
 
@@ -34,8 +52,8 @@ export class FunctionReconciler {
   readonly #parts: Parts;
   /** What was made the newest may not be in the cache yet. */
   readonly #newest = new Map<string, RevisionObject>();
-  /** Revisions that could not be loaded, with what was said: the same code is not tried again and again. */
-  readonly #broken = new Map<string, { revision: string; message: string }>();
+  /** Revisions that could not be started, with what was said: the same code is not tried again and again. */
+  readonly #broken = new Map<string, Failure>();
 
   constructor(context: FunctionsContext, parts: Parts) {
     this.#context = context;
@@ -58,8 +76,8 @@ export class FunctionReconciler {
         if (fn.status?.phase !== phase) await announce({ ...this.#known(fn, current), phase });
         // The old one is called until the new one has shown that it can be.
         if (current !== undefined) this.#publish(fn, current);
-        await this.#try(fn, wanted);
-        current = await this.#parts.revisions.promote(fn, wanted);
+        const made = await this.#try(fn, wanted, signal);
+        current = await this.#parts.revisions.promote(fn, made);
         this.#newest.set(keyOfFunction(fn), current);
         this.#context.events('functions').record(fn, {
           type: 'Normal',
@@ -77,6 +95,8 @@ export class FunctionReconciler {
       if (error instanceof NotYet)
         return { status: { ...known, ...observed, phase: 'INITIALIZED', reason }, outcome: DONE };
       const status: Status = { ...known, ...observed, phase: 'ERROR', reason };
+      if (error instanceof NotAgainYet)
+        return { status, outcome: { result: 'requeueAfter', ms: error.at - this.#context.now() } };
       if (isUsers(error)) return { status, outcome: { result: 'terminal', reason: reason[0]! } };
       this.#context.log.warn(
         { err: error, function: keyOfFunction(fn) },
@@ -146,22 +166,44 @@ export class FunctionReconciler {
     return { reference, digest, language: language ?? '' };
   }
 
-  #refuseBroken(fn: FunctionObject, wanted: RevisionObject): void {
-    const broken = this.#broken.get(keyOfFunction(fn));
-    if (broken?.revision === wanted.metadata.name) throw new LoadError(broken!.message);
+  /** Images whose language none of our programs speaks may make functions by a template of theirs. */
+  async #built(fn: FunctionObject, revision: RevisionObject, signal: AbortSignal): Promise<RevisionObject> {
+    const { host, maker, sources } = this.#context;
+    const { template, image } = revision.data;
+    if (template.http || host.speaks(plainLanguage(image.language))) return revision;
+    const { name = '', namespace = '' } = fn.metadata;
+    const request = await imageRequestOf({ namespace, name }, revision.data, sources);
+    const built = await maker.byTemplate(request, signal);
+    if (built === undefined) return revision;
+    const own = { reference: built.image, digest: built.digest };
+    return { ...revision, data: { ...revision.data, own } };
   }
 
-  async #try(fn: FunctionObject, wanted: RevisionObject): Promise<void> {
+  #refuseBroken(fn: FunctionObject, wanted: RevisionObject): void {
+    const broken = this.#broken.get(keyOfFunction(fn));
+    if (broken === undefined || broken.revision !== wanted.metadata.name) return;
+    const { message, retryAt } = broken;
+    if (retryAt === undefined) throw new LoadError(message);
+    // Its own status wakes the controller: without this it would be tried without a pause.
+    if (this.#context.now() < retryAt) throw new NotAgainYet(message, retryAt);
+  }
+
+  /** Resolves to the revision as it is kept, once a process has shown that it can be called. */
+  async #try(fn: FunctionObject, wanted: RevisionObject, signal: AbortSignal): Promise<RevisionObject> {
+    const { fleet, now } = this.#context;
     const key = keyOfFunction(fn);
-    const plan = planOf(fn, wanted);
-    this.#context.fleet.set(plan);
+    const revision = wanted.metadata.name ?? '';
     try {
-      await this.#context.fleet.add(plan);
+      const made = await this.#built(fn, wanted, signal);
+      const plan = planOf(fn, made);
+      fleet.set(plan);
+      await fleet.add(plan);
       this.#broken.delete(key);
+      return made;
     } catch (error) {
-      this.#context.fleet.release(key, plan.revision);
-      if (error instanceof LoadError)
-        this.#broken.set(key, { revision: plan.revision, message: error.message });
+      fleet.release(key, revision);
+      const retryAt = isUsers(error) ? undefined : now() + RETRY_MS;
+      this.#broken.set(key, { revision, message: (error as Error).message, retryAt });
       throw error;
     }
   }

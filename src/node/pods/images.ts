@@ -12,6 +12,7 @@ export interface ReadyImage {
     Cmd?: string[];
     WorkingDir?: string;
     StopSignal?: string;
+    Labels?: Record<string, string>;
   };
 }
 

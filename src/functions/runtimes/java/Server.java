@@ -99,6 +99,24 @@ public final class Server {
     }
   }
 
+  /** Where nobody gives them with a call, Secrets that are mounted: a directory for each, a file for each key. */
+  static Map<String, Map<String, Object>> mounted(String place) throws IOException {
+    Map<String, Map<String, Object>> all = new TreeMap<>();
+    if (place == null) return all;
+    try (var names = Files.newDirectoryStream(Path.of(place), path -> !path.getFileName().toString().startsWith("."))) {
+      for (Path name : names) all.put(name.getFileName().toString(), keysOf(name));
+    }
+    return all;
+  }
+
+  static Map<String, Object> keysOf(Path directory) throws IOException {
+    Map<String, Object> keys = new LinkedHashMap<>();
+    try (var files = Files.newDirectoryStream(directory, path -> !path.getFileName().toString().startsWith(".."))) {
+      for (Path file : files) keys.put(file.getFileName().toString(), Files.readString(file));
+    }
+    return keys;
+  }
+
   static void serve(SocketChannel connection) {
     try (connection;
         InputStream in = new BufferedInputStream(Channels.newInputStream(connection), 65536);
@@ -168,8 +186,12 @@ public final class Server {
     Thread.currentThread().setContextClassLoader(classLoader);
     try {
       Map<String, Object> context = new LinkedHashMap<>((Map<String, Object>) document.getOrDefault("context", Map.of()));
-      context.putIfAbsent("secrets", Map.of());
-      context.putIfAbsent("serviceBindings", Map.of());
+      if (context.get("secrets") == null) {
+        Map<String, Object> secrets = new LinkedHashMap<>();
+        mounted(System.getenv("SECRETS_DIR")).values().forEach(secrets::putAll);
+        context.put("secrets", secrets);
+      }
+      if (context.get("serviceBindings") == null) context.put("serviceBindings", mounted(System.getenv("SERVICES_DIR")));
       Object payload = Json.convert(document.get("payload"), payloadType);
       output = Json.write(handler.apply(context, payload));
       if (output.length() > MAX_OUTPUT)

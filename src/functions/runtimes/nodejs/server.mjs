@@ -1,7 +1,7 @@
 // The program of an instance: it loads a function, and answers calls of it. It runs beside code of users, in a
 // sandbox that belongs to that code: nothing here is secret from it, and nothing here is believed by the outside.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
@@ -16,7 +16,7 @@ const EXTENSIONS = ['', '.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '/index.js
 
 const runs = new AsyncLocalStorage();
 let handler;
-let takesEvents = false;
+let takesEvents = process.env.CLOUD_EVENTS === '1';
 let calls = 0;
 let spoilt = false;
 
@@ -152,6 +152,18 @@ function place(files) {
 
 const LEVELS = ['debug', 'info', 'warn', 'error'];
 
+/** Where nobody gives them with a call, Secrets that are mounted: a directory for each, a file for each key. */
+function mounted(place) {
+  if (place === undefined) return {};
+  const names = readdirSync(place).filter((name) => !name.startsWith('.'));
+  return Object.fromEntries(names.sort().map((name) => [name, keysOf(join(place, name))]));
+}
+
+function keysOf(dir) {
+  const keys = readdirSync(dir).filter((key) => !key.startsWith('..'));
+  return Object.fromEntries(keys.map((key) => [key, readFileSync(join(dir, key), 'utf8')]));
+}
+
 function contextOf(context) {
   const logger = Object.fromEntries(
     LEVELS.map((level) => [
@@ -164,8 +176,8 @@ function contextOf(context) {
   );
   return {
     ...context,
-    secrets: context.secrets ?? {},
-    serviceBindings: context.serviceBindings ?? {},
+    secrets: context.secrets ?? Object.assign({}, ...Object.values(mounted(process.env.SECRETS_DIR))),
+    serviceBindings: context.serviceBindings ?? mounted(process.env.SERVICES_DIR),
     logger,
     log: logger,
   };

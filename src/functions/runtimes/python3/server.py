@@ -18,7 +18,7 @@ MAX_LOG_BYTES = 1024 * 1024
 
 local = threading.local()
 handler = None
-takes_events = False
+takes_events = os.environ.get("CLOUD_EVENTS") == "1"
 calls = 0
 printing = threading.Lock()
 
@@ -85,6 +85,21 @@ class Stream(io.TextIOBase):
     @property
     def encoding(self):
         return "utf-8"
+
+
+def mounted(place):
+    """Where nobody gives them with a call, Secrets that are mounted: a directory for each, a file for each key."""
+    names = sorted(name for name in os.listdir(place) if not name.startswith(".")) if place else []
+    return {name: keys_of(os.path.join(place, name)) for name in names}
+
+
+def keys_of(directory):
+    keys = {}
+    for key in os.listdir(directory):
+        if not key.startswith(".."):
+            with open(os.path.join(directory, key), encoding="utf-8") as file:
+                keys[key] = file.read()
+    return keys
 
 
 class Context(dict):
@@ -194,8 +209,11 @@ def call(name, body):
     error, output = None, "null"
     try:
         context = Context(body.get("context") or {})
-        context.setdefault("secrets", {})
-        context.setdefault("serviceBindings", {})
+        if "secrets" not in context:
+            secrets = mounted(os.environ.get("SECRETS_DIR")).values()
+            context["secrets"] = {key: value for keys in secrets for key, value in keys.items()}
+        if "serviceBindings" not in context:
+            context["serviceBindings"] = mounted(os.environ.get("SERVICES_DIR"))
         context["logger"] = Logger()
         if takes_events:
             value = handler(event_of(name, context, body.get("payload")), context)
