@@ -1,6 +1,7 @@
 import { benchApiServer } from './apiserver/bench.ts';
 import { benchBuild } from './build/bench.ts';
 import { benchCi } from './ci/bench.ts';
+import { benchCli } from './cli/bench.ts';
 import { benchEvents } from './events/bench.ts';
 import { benchFunctions } from './functions/bench.ts';
 import { benchGateway } from './gateway/bench.ts';
@@ -13,6 +14,7 @@ const BENCHES: Record<string, (rows: readonly string[]) => Promise<Row[]>> = {
   apiserver: benchApiServer,
   build: benchBuild,
   ci: benchCi,
+  cli: benchCli,
   events: benchEvents,
   functions: benchFunctions,
   gateway: benchGateway,

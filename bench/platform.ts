@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HttpTransport, KubeClient, loadKubeconfig } from '../src/kube/index.ts';
 
-const LAUNCHER = fileURLToPath(new URL('../bin/dispatch', import.meta.url));
+export const LAUNCHER = fileURLToPath(new URL('../bin/dispatch', import.meta.url));
 
 /** The real command on a data directory of its own. */
 export class Platform implements AsyncDisposable {
@@ -17,10 +17,10 @@ export class Platform implements AsyncDisposable {
     this.#server = server;
   }
 
-  static async start(): Promise<Platform> {
+  static async start({ demo = false } = {}): Promise<Platform> {
     const home = await mkdtemp(join(tmpdir(), 'dispatch-bench-'));
     const ports = [
-      '--no-demo',
+      ...(demo ? [] : ['--no-demo']),
       '--api-port',
       '0',
       '--http-port',

@@ -3,6 +3,8 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import { sourceStamp, STAMP } from '../bin/sources.js';
+import { directImports } from './direct-imports.ts';
+import { lightModules } from './light-modules.ts';
 
 /**
  * Writes `dist/`: everything that is started, with what it imports in as few files as possible. Node strips no types
@@ -32,7 +34,8 @@ const places: Plugin = {
     onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path }) => {
       const place = `/dist/${relative(src, path).replace(/\.ts$/, '.js')}`;
       const url = `(import.meta.url.slice(0, import.meta.url.lastIndexOf('/dist/')) + ${JSON.stringify(place)})`;
-      return { contents: readFileSync(path, 'utf8').replaceAll('import.meta.url', url), loader: 'ts' };
+      const text = directImports(readFileSync(path, 'utf8'), path);
+      return { contents: text.replaceAll('import.meta.url', url), loader: 'ts' };
     }),
 };
 
@@ -51,7 +54,7 @@ await build({
   keepNames: true,
   external: AS_THEY_ARE,
   banner: { js: BANNER },
-  plugins: [places],
+  plugins: [places, lightModules],
   logLevel: 'warning',
 });
 // What runs inside of containers goes along as it is.

@@ -116,7 +116,12 @@ async function clusterOf(environment: Environment, flags: GlobalFlags): Promise<
     const inCluster = env['KUBECONFIG'] === undefined ? inClusterAccess(env) : undefined;
     if (inCluster !== undefined) return { access: inCluster, kubeconfig: undefined, context: undefined };
   }
-  return fromKubeconfig(env['KUBECONFIG']?.split(':')[0] ?? join(homedir(), '.kube', 'config'), context);
+  return fromKubeconfig(userKubeconfig(env), context);
+}
+
+/** Where people have their clusters. */
+export function userKubeconfig(env: Environment['env']): string {
+  return env['KUBECONFIG']?.split(':')[0] ?? join(homedir(), '.kube', 'config');
 }
 
 function fromKubeconfig(path: string, context: string | undefined): Target {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type KubeClient, unlessGone } from '../../kube/index.ts';
+import { editObject, type KubeClient, unlessGone } from '../../kube/index.ts';
 import { CHANGE_REQUESTS, type ChangeRequest, isOpen } from '../../scm/index.ts';
 import { UserError } from '../../server/index.ts';
 import { type Environment, globalFlags } from '../environment.ts';
@@ -35,11 +35,12 @@ export function registerChange(program: Command, environment: Environment): void
       .addHelpText('after', examples(`dispatch change ${verb} hello-world-gitops-1`))
       .action((name: string, _: object, command: Command) =>
         withClient(environment, command, async (client, namespace) => {
-          const found = await get(client, namespace, name);
           const by = await whoAmI(client);
-          const reviews = (found.spec.reviews ?? []).filter((item) => item.by !== by);
-          const commit = found.status?.head;
-          await patch(client, found, { reviews: [...reviews, { by, verdict, ...(commit && { commit }) }] });
+          await edit(client, { namespace, name }, ({ spec, status }) => {
+            const reviews = (spec.reviews ?? []).filter((item) => item.by !== by);
+            const commit = status?.head;
+            return { reviews: [...reviews, { by, verdict, ...(commit && { commit }) }] };
+          });
           environment.stdout.write(
             `changerequest.dispatch.dev/${name}: ${verdict === 'approve' ? 'approved' : 'rejected'} by ${by}\n`,
           );
@@ -53,9 +54,10 @@ export function registerChange(program: Command, environment: Environment): void
     .addHelpText('after', examples('dispatch change comment hello-world-1 "/build"'))
     .action((name: string, text: string, _: object, command: Command) =>
       withClient(environment, command, async (client, namespace) => {
-        const found = await get(client, namespace, name);
         const comment = { by: await whoAmI(client), text, at: new Date().toISOString() };
-        await patch(client, found, { comments: [...(found.spec.comments ?? []), comment] });
+        await edit(client, { namespace, name }, ({ spec }) => ({
+          comments: [...(spec.comments ?? []), comment],
+        }));
         environment.stdout.write(`changerequest.dispatch.dev/${name}: commented\n`);
       }),
     );
@@ -81,12 +83,20 @@ async function get(client: KubeClient, namespace: string, name: string): Promise
   return found;
 }
 
+/** What does not depend on what is there: whatever else is said of the request meanwhile stays. */
 function patch(client: KubeClient, { metadata }: ChangeRequest, spec: object): Promise<ChangeRequest> {
-  const { namespace = '', name = '', resourceVersion } = metadata;
-  return client.patch<ChangeRequest>(CHANGE_REQUESTS, { namespace, name }, 'merge', {
-    metadata: { resourceVersion },
-    spec,
-  });
+  const { namespace = '', name = '' } = metadata;
+  return client.patch<ChangeRequest>(CHANGE_REQUESTS, { namespace, name }, 'merge', { spec });
+}
+
+async function edit(
+  client: KubeClient,
+  { namespace, name }: { namespace: string; name: string },
+  specOf: (change: ChangeRequest) => Partial<ChangeRequest['spec']>,
+): Promise<void> {
+  await get(client, namespace, name);
+  const place = { namespace, name };
+  await editObject<ChangeRequest>(client, CHANGE_REQUESTS, place, (change) => ({ spec: specOf(change) }));
 }
 
 async function whoAmI(client: KubeClient): Promise<string> {

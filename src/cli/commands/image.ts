@@ -1,12 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type KubeClient, readLines } from '../../kube/index.ts';
 import { UserError } from '../../server/index.ts';
 import { connect, type Environment, globalFlags } from '../environment.ts';
 import { examples, repeated } from '../help.ts';
 import { printList } from '../output.ts';
+import { registryCredentials } from '../registry-credentials.ts';
 
 const BASE = '/apis/run.dispatch.dev/v1alpha1';
 
@@ -44,7 +43,7 @@ export function registerImage(program: Command, environment: Environment): void 
       .action(async (reference: string, _: object, command: Command) => {
         const result = await follow(environment, command, plural, {
           name: reference,
-          ...(await credentials()),
+          ...(await registryCredentials()),
         });
         environment.stdout.write(`${result.digest}\n`);
       });
@@ -139,7 +138,7 @@ function registerBuild(image: Command, environment: Environment): void {
         ...(flags.network !== undefined && { network: flags.network }),
         push: flags.push === true,
         ...(flags.outputFile !== undefined && { output: { type, path: resolve(environment.cwd, path) } }),
-        ...(await credentials()),
+        ...(await registryCredentials()),
       });
       environment.stdout.write(`${result.digest}\n`);
     });
@@ -201,11 +200,6 @@ async function using<T>(
   } finally {
     await client.close();
   }
-}
-
-async function credentials(): Promise<{ credentials?: string }> {
-  const text = await readFile(join(homedir(), '.docker', 'config.json'), 'utf8').catch(() => undefined);
-  return text === undefined ? {} : { credentials: text };
 }
 
 function pairs(

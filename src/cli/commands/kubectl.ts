@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { UserError } from '../../server/index.ts';
 import { type Environment, findCluster, globalFlags } from '../environment.ts';
 import { examples } from '../help.ts';
+import { ownArguments } from '../words.ts';
 
 export function registerKubectl(program: Command, environment: Environment): void {
   program
@@ -23,32 +24,6 @@ export function registerKubectl(program: Command, environment: Environment): voi
       ];
       process.exitCode = await run([...flags, ...kubectlArguments(environment.argv)], environment);
     });
-}
-
-/** Programs that read their flags themselves. */
-const OTHERS = ['kubectl', 'update-gitops-repo'];
-
-/** What is ours on the command line: everything up to the name of another program. The rest belongs to that. */
-export function ownArguments(argv: readonly string[]): string[] {
-  const at = argv.findIndex((word, index) => index > 1 && OTHERS.includes(word));
-  const isCommand =
-    at > 1 &&
-    !argv.slice(2, at).some((word, index, words) => !word.startsWith('-') && !takesValue(words[index - 1]));
-  return isCommand ? argv.slice(0, at + 1) : [...argv];
-}
-
-const VALUE_FLAGS = new Set([
-  '-n',
-  '--namespace',
-  '--context',
-  '--kubeconfig',
-  '-o',
-  '--output',
-  '--data-dir',
-]);
-
-function takesValue(word: string | undefined): boolean {
-  return word !== undefined && VALUE_FLAGS.has(word);
 }
 
 function kubectlArguments(argv: readonly string[]): string[] {

@@ -74,7 +74,7 @@ export function registerUp(program: Command, environment: Environment): void {
     )
     .action(async (flags: UpFlags, command: Command) => {
       const root = dataRoot(environment, globalFlags(command));
-      if (flags.detach) await upDetached(environment, root);
+      if (flags.detach) await upDetached(environment, root, flags.demo);
       else await up(environment, root, flags);
     });
 }
@@ -127,7 +127,7 @@ async function up(environment: Environment, root: string, flags: UpFlags): Promi
       allowPrivileged: flags.allowPrivileged === true,
     },
   });
-  environment.stdout.write(greeting(server.file));
+  environment.stdout.write(greeting(server.file, flags.demo));
   if (server.problem !== undefined) environment.stderr.write(`\n${server.problem}\n`);
   await stop;
   environment.stdout.write('Stopping…\n');
@@ -148,7 +148,7 @@ function stopSignal(): Promise<void> {
   });
 }
 
-function greeting(file: ServerFile): string {
+function greeting(file: ServerFile, hasSample: boolean): string {
   return [
     `Dispatch v${file.version} is ready.`,
     '',
@@ -158,9 +158,9 @@ function greeting(file: ServerFile): string {
     `  kubeconfig  ${file.kubeconfig}`,
     '',
     'Try next, in another terminal:',
-    '  dispatch ci list pipelineruns',
-    '  dispatch git clone hello-world',
-    '  dispatch change list',
+    ...(hasSample
+      ? ['  dispatch ci list pipelineruns', '  dispatch git clone hello-world', '  dispatch change list']
+      : ['  dispatch git create hello-world', '  dispatch create seed-images']),
     `  kubectl --kubeconfig ${file.kubeconfig} create configmap hello --from-literal=who=world`,
     '',
     'Ctrl-C stops it.',
@@ -168,7 +168,7 @@ function greeting(file: ServerFile): string {
   ].join('\n');
 }
 
-async function upDetached(environment: Environment, root: string): Promise<void> {
+async function upDetached(environment: Environment, root: string, hasSample: boolean): Promise<void> {
   const dirs = dataDir(root);
   const running = await runningServer(dirs.serverFile);
   if (running !== undefined)
@@ -185,7 +185,9 @@ async function upDetached(environment: Environment, root: string): Promise<void>
   });
   const file = await untilReady(dirs, child.pid ?? 0, new Promise((resolve) => child.once('exit', resolve)));
   child.unref();
-  environment.stdout.write(greeting(file).replace('Ctrl-C stops it.', '"dispatch down" stops it.'));
+  environment.stdout.write(
+    greeting(file, hasSample).replace('Ctrl-C stops it.', '"dispatch down" stops it.'),
+  );
 }
 
 async function untilReady(dirs: DataDir, pid: number, exited: Promise<unknown>): Promise<ServerFile> {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { APPLICATIONS, type Application, FINALIZER, NOTES } from '../../../gitops/index.ts';
-import { type KubeClient, timestamp, unlessGone } from '../../../kube/index.ts';
+import { editObject, type KubeClient, timestamp, unlessGone } from '../../../kube/index.ts';
 import { UserError } from '../../../server/index.ts';
 import type { Environment } from '../../environment.ts';
 import { examples, repeated } from '../../help.ts';
@@ -154,8 +154,8 @@ async function order(
       );
     return { group, kind, name };
   });
-  return patchApplication(client, app, {
-    metadata: { resourceVersion: app.metadata.resourceVersion },
+  const { namespace = '', name = '' } = app.metadata;
+  return editObject<Application>(client, APPLICATIONS, { namespace, name }, () => ({
     operation: {
       initiatedBy: { username: 'dispatch' },
       sync: {
@@ -167,7 +167,7 @@ async function order(
       },
       info: [{ name: 'Asked', value: timestamp(Date.now()) }],
     },
-  });
+  }));
 }
 
 /** Waits for the operation that was asked for, and tells what it did. */

@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { accessOf, CLUSTER_LABEL, IN_CLUSTER } from '../../../gitops/index.ts';
@@ -22,7 +20,7 @@ import {
   unlessThere,
 } from '../../../kube/index.ts';
 import { UserError } from '../../../server/index.ts';
-import { type Environment, globalFlags } from '../../environment.ts';
+import { type Environment, globalFlags, userKubeconfig } from '../../environment.ts';
 import { examples, repeated } from '../../help.ts';
 import { printList } from '../../output.ts';
 import { withClient } from '../ci/client.ts';
@@ -125,11 +123,7 @@ interface ContextEntry {
 }
 
 function kubeconfigPath(environment: Environment, flags: AddFlags): string {
-  return (
-    flags.clusterKubeconfig ??
-    environment.env['KUBECONFIG']?.split(':')[0] ??
-    join(homedir(), '.kube', 'config')
-  );
+  return flags.clusterKubeconfig ?? userKubeconfig(environment.env);
 }
 
 function contextsIn(path: string): ContextEntry[] {

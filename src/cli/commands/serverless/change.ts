@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { parse, stringify } from 'yaml';
-import { isApiError, isRecord, type KubeClient, type KubeObject } from '../../../kube/index.ts';
+import {
+  isApiError,
+  isRecord,
+  type KubeClient,
+  type KubeObject,
+  replaceObject,
+} from '../../../kube/index.ts';
 import { UserError } from '../../../server/index.ts';
 import { type Environment, globalFlags } from '../../environment.ts';
 import { examples } from '../../help.ts';
@@ -17,10 +23,9 @@ import { kindNamed } from './kinds.ts';
 /** Files describe what they describe: what they do not say any more goes. */
 export async function replace(client: KubeClient, kind: CliKind, object: KubeObject): Promise<void> {
   const { namespace = '', name = '' } = object.metadata;
-  for (;;) {
-    const live = await client.get<KubeObject>(kind.resource, namespace, name);
+  await replaceObject<KubeObject>(client, kind.resource, { namespace, name }, (live) => {
     const { metadata, status, ...rest } = live;
-    const wanted: KubeObject = {
+    return {
       ...rest,
       ...object,
       metadata: {
@@ -30,14 +35,7 @@ export async function replace(client: KubeClient, kind: CliKind, object: KubeObj
       },
       ...(status !== undefined && { status }),
     };
-    try {
-      await client.update(kind.resource, wanted);
-      return;
-    } catch (error) {
-      // Somebody was faster: on top of that, then.
-      if (!isApiError(error, 'Conflict')) throw error;
-    }
-  }
+  });
 }
 
 export async function createOrReplace(client: KubeClient, kind: CliKind, object: KubeObject): Promise<void> {

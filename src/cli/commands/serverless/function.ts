@@ -1,14 +1,16 @@
 import type { Command } from 'commander';
 import { FUNCTIONS, type FunctionObject, type RevisionObject } from '../../../functions/index.ts';
-import { CONTROLLER_REVISIONS } from '../../../kube/index.ts';
+import { CONTROLLER_REVISIONS, replaceObject } from '../../../kube/index.ts';
 import { UserError } from '../../../server/index.ts';
 import { type Environment, globalFlags } from '../../environment.ts';
 import { examples, repeated } from '../../help.ts';
 import { printList } from '../../output.ts';
 import { age, withClient } from '../ci/client.ts';
+import { registerDeploy } from './deploy.ts';
 
 export function registerFunctionCommands(program: Command, environment: Environment): void {
   const fn = program.command('function').description('Revisions of functions, and the way back to them.');
+  registerDeploy(fn, environment);
   fn.command('revisions')
     .description('The last revisions of a function, and their shares of the calls.')
     .argument('<name>', 'name of the function')
@@ -52,13 +54,15 @@ export function registerFunctionCommands(program: Command, environment: Environm
               : `The function ${name} has no revision ${target}: see "dispatch function revisions ${name}".`,
           );
         const { data } = await client.get<RevisionObject>(CONTROLLER_REVISIONS, namespace, target);
-        const { secrets, minScale, maxScale, idleTimeout } = found.spec;
-        const kept = Object.fromEntries(
-          Object.entries({ secrets, minScale, maxScale, idleTimeout }).filter(
-            ([, value]) => value !== undefined,
-          ),
-        );
-        await client.update(FUNCTIONS, { ...found, spec: { ...data.template, ...kept } });
+        await replaceObject<FunctionObject>(client, FUNCTIONS, { namespace, name }, (fn) => {
+          const { secrets, services, minScale, maxScale, idleTimeout } = fn.spec;
+          const kept = Object.fromEntries(
+            Object.entries({ secrets, services, minScale, maxScale, idleTimeout }).filter(
+              ([, value]) => value !== undefined,
+            ),
+          );
+          return { ...fn, spec: { ...data.template, ...kept } };
+        });
         environment.stdout.write(`${name} goes back to ${target}\n`);
       }),
     );

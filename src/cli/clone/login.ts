@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import type { Credentials, ProviderName } from '../../scm/index.ts';
+import { connectProvider, type Credentials, type ProviderName, type ScmProvider } from '../../scm/index.ts';
 import { UserError } from '../../server/index.ts';
-import type { Clone, UpdateOptions } from './update.ts';
+import type { Clone } from './clone.ts';
 
 export interface RepositoryLogin {
   provider: ProviderName;
@@ -19,18 +19,20 @@ const HOSTS: Readonly<Record<string, ProviderName>> = {
 };
 
 /** What kind of provider an address belongs to, as far as it tells. */
-export function providerOf(url: string): ProviderName | undefined {
+function providerOf(url: string): ProviderName | undefined {
   if (!URL.canParse(url)) return undefined;
   const { host, pathname } = new URL(url);
   return pathname.startsWith('/dispatch/git/') ? 'dispatch' : HOSTS[host];
 }
 
-/** The login for a repository: the account that this runs as, a token of the environment, or what git finds. */
+/** The login for a clone's origin: the account that this runs as, a token of the environment, or what git finds. */
 export async function loginFor(
-  { env }: UpdateOptions,
+  env: Readonly<Record<string, string | undefined>>,
   clone: Clone,
-  { url: text, provider: named }: { url: string; provider: ProviderName | undefined },
+  asked: ProviderName | undefined,
 ): Promise<RepositoryLogin> {
+  const text = (await clone.git('remote', 'get-url', 'origin')).trim();
+  const named = asked ?? providerOf(text);
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
     throw new UserError(
       `${text} is no address that a pull request can be opened at: the remote origin must be http or https.`,
@@ -65,4 +67,9 @@ export async function loginFor(
     credentials: { username: found.username, secret: found.password },
     header: undefined,
   };
+}
+
+/** What the provider of a clone can do, for whoever is logged in. */
+export function apiOf({ provider, url, credentials }: RepositoryLogin): ScmProvider {
+  return connectProvider({ name: provider, url: url.origin, endpoint: undefined, credentials, fetch });
 }
