@@ -9,8 +9,8 @@ export interface Exchange {
   head: string;
   /** Present when the request has a body that has not been read yet. */
   body: NodeJS.ReadableStream | undefined;
-  /** A body that is there as a whole. */
-  content?: Buffer;
+  /** A body that is there as a whole. The head of one that is text is in ASCII. */
+  content?: Buffer | string;
   chunkedBody: boolean;
   onHead: (head: ResponseHead) => void;
   /** Returns false when the client cannot take more for now. */
@@ -22,6 +22,7 @@ export interface Exchange {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const IDLE_MS = 60_000;
+const SWEEP_MS = 5000;
 const MAX_IDLE = 64;
 
 /** A connection to a backend, for one exchange at a time. */
@@ -33,6 +34,7 @@ export class Connection {
   #answered = false;
   #bodyDone = true;
   uses = 0;
+  idleSince = 0;
 
   constructor(socket: Socket, release: (connection: Connection) => void) {
     this.socket = socket;
@@ -75,10 +77,11 @@ export class Connection {
     this.uses += 1;
     this.#parser.expect(exchange.method);
     const { body, content } = exchange;
-    if (content !== undefined) this.socket.cork();
-    this.socket.write(exchange.head, 'latin1');
-    if (content !== undefined) {
-      this.socket.write(content);
+    if (typeof content === 'string') this.socket.write(exchange.head + content);
+    else {
+      this.socket.cork();
+      this.socket.write(exchange.head, 'latin1');
+      if (content !== undefined) this.socket.write(content);
       this.socket.uncork();
     }
     this.#bodyDone = body === undefined;
@@ -130,13 +133,13 @@ export class UpstreamPool {
 
   constructor(hostSocket: string | undefined) {
     this.#hostSocket = hostSocket;
+    setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
 
   /** An idle connection, if there is one: a new one costs a round trip. */
   take(endpoint: Endpoint, protocol: Backend['protocol']): Connection | undefined {
     const list = this.#idle.get(keyOf(endpoint, protocol));
     for (let connection = list?.pop(); connection !== undefined; connection = list?.pop()) {
-      connection.socket.setTimeout(0);
       if (connection.isIdle) return connection;
     }
     return undefined;
@@ -188,8 +191,18 @@ export class UpstreamPool {
       connection.socket.destroy();
       return;
     }
-    connection.socket.setTimeout(IDLE_MS, () => connection.socket.destroy());
+    connection.idleSince = performance.now();
     list.push(connection);
+  }
+
+  /** Used the newest first: those that are not needed any more are at the front. */
+  #sweep(): void {
+    const before = performance.now() - IDLE_MS;
+    for (const [key, list] of this.#idle) {
+      const kept = list.findIndex((connection) => connection.idleSince > before);
+      for (const { socket } of list.splice(0, kept < 0 ? list.length : kept)) socket.destroy();
+      if (list.length === 0) this.#idle.delete(key);
+    }
   }
 }
 
