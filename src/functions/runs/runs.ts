@@ -35,15 +35,12 @@ export interface RunsOptions {
 }
 
 const MAX_PENDING = 100_000;
-/** Successful calls of endpoints that are kept, for each function and second. Errors are all kept. */
-const KEPT_PER_SECOND = 50;
 
 /** Calls of functions: carried out now or later, and kept. */
 export class Runs {
   readonly #options: RunsOptions;
   readonly #queue: RunQueue;
   readonly #active = new Map<string, Promise<FunctionRun>>();
-  readonly #kept = new Map<string, { second: number; count: number }>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #pending = 0;
 
@@ -189,12 +186,10 @@ export class Runs {
 
   /** Calls that came through endpoints have been answered already. */
   keep(runs: readonly EndpointRun[]): void {
-    for (const { invocation, outcome } of runs) {
-      if (outcome.error === undefined && !this.#mayKeep(invocation.key)) continue;
+    for (const { invocation, outcome } of runs)
       void this.#keep(invocation, outcome).catch((error: unknown) =>
         this.#options.log.debug({ err: error }, 'a run was not kept'),
       );
-    }
   }
 
   acceptInvocation = async (invocation: Invocation, idempotencyKey: string | undefined): Promise<string> => {
@@ -208,17 +203,6 @@ export class Runs {
     });
     return metadata.name;
   };
-
-  #mayKeep(key: string): boolean {
-    const second = Math.floor(this.#options.now() / 1000);
-    const known = this.#kept.get(key);
-    if (known?.second !== second) {
-      this.#kept.set(key, { second, count: 1 });
-      return true;
-    }
-    known.count += 1;
-    return known.count <= KEPT_PER_SECOND;
-  }
 
   async #keep(invocation: Invocation, outcome: Outcome): Promise<void> {
     const [namespace = '', name = ''] = invocation.key.split('/');

@@ -164,16 +164,19 @@ function keysOf(dir) {
   return Object.fromEntries(keys.map((key) => [key, readFileSync(join(dir, key), 'utf8')]));
 }
 
+/** What is printed finds its call by itself. */
+const LOGGER = Object.fromEntries(
+  LEVELS.map((level) => [
+    level,
+    (...words) =>
+      void process[level === 'error' || level === 'warn' ? 'stderr' : 'stdout'].write(
+        `${level.toUpperCase()} ${format(...words)}\n`,
+      ),
+  ]),
+);
+
 function contextOf(context) {
-  const logger = Object.fromEntries(
-    LEVELS.map((level) => [
-      level,
-      (...words) =>
-        void process[level === 'error' || level === 'warn' ? 'stderr' : 'stdout'].write(
-          `${level.toUpperCase()} ${format(...words)}\n`,
-        ),
-    ]),
-  );
+  const logger = { ...LOGGER };
   return {
     ...context,
     secrets: context.secrets ?? Object.assign({}, ...Object.values(mounted(process.env.SECRETS_DIR))),

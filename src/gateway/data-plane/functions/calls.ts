@@ -9,7 +9,8 @@ import type {
 } from '../../functions/protocol.ts';
 import type { UpstreamPool } from '../upstream.ts';
 import {
-  exchange,
+  connectionTo,
+  InstanceCall,
   LostConnectionError,
   parseAnswer,
   parseHttp,
@@ -19,6 +20,7 @@ import {
 import { Instance } from './instance.ts';
 import { endedBy, failed, failure, timedOut } from './outcomes.ts';
 import { Revision } from './revision.ts';
+import { RunReports } from './run-reports.ts';
 
 export interface CallsOptions {
   pool: UpstreamPool;
@@ -52,11 +54,10 @@ type Result<T> = Pick<Outcome, 'startedAt' | 'finishedAt' | 'revision' | 'instan
 const LOAD_MS = 1000;
 const PING_MS = 500;
 const END_MS = 2000;
-const MAX_RUNS_WAITING = 200;
 const PING: RawRequest = {
   method: 'GET',
   head: 'GET /healthz HTTP/1.1\r\nhost: function\r\n',
-  body: Buffer.alloc(0),
+  body: '',
 };
 
 /**
@@ -70,12 +71,13 @@ export class FunctionCalls {
   readonly #revisions = new Map<string, Revision>();
   readonly #instances = new Map<string, { instance: Instance; revision: Revision }>();
   readonly #accepting = new Map<number, (accepted: Accepted) => void>();
+  readonly #reports: RunReports;
   #next = 1;
-  #runs: EndpointRun[] = [];
   #reporting = false;
 
   constructor(options: CallsOptions) {
     this.#options = options;
+    this.#reports = new RunReports((runs) => options.tell({ type: 'runs', runs }), options.now);
     setInterval(() => this.#report(), LOAD_MS).unref();
   }
 
@@ -203,11 +205,9 @@ export class FunctionCalls {
     });
   }
 
-  /** A call of an endpoint has ended, and is to be kept. */
+  /** A call of an endpoint has ended. */
   ended(run: EndpointRun): void {
-    this.#runs.push(run);
-    if (this.#runs.length === 1) setImmediate(() => this.#flushRuns());
-    else if (this.#runs.length >= MAX_RUNS_WAITING) this.#flushRuns();
+    this.#reports.add(run);
   }
 
   #refusal(known: KnownFunction | undefined, { key, secrets }: Partial<Invocation>): Outcome | undefined {
@@ -261,16 +261,22 @@ export class FunctionCalls {
   ): Promise<{ value: T } | { error: NonNullable<Outcome['error']> }> {
     const { pool, now } = this.#options;
     const config = revision.config ?? FALLBACK;
-    const giveUp = new AbortController();
+    let call: InstanceCall | undefined;
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      giveUp.abort();
+      call?.giveUp();
     }, config.timeoutMs);
     revision.begin(instance);
     try {
-      const answer = await exchange(pool, instance, request(config, now() + config.timeoutMs), giveUp.signal);
-      const value = read(answer, revision);
+      const found = connectionTo(pool, instance);
+      const connection = found instanceof Promise ? await found : found;
+      if (late) {
+        connection.abandon();
+        throw new LostConnectionError('given up');
+      }
+      call = new InstanceCall(connection, request(config, now() + config.timeoutMs));
+      const value = read(await call.answer, revision);
       if (value.retires) this.#retire(revision, instance);
       return { value };
     } catch (error) {
@@ -316,7 +322,13 @@ export class FunctionCalls {
       kill();
       return;
     }
-    exchange(this.#options.pool, instance, PING, AbortSignal.timeout(PING_MS)).catch(kill);
+    this.#ping(instance).catch(kill);
+  }
+
+  async #ping(instance: Instance): Promise<void> {
+    const call = new InstanceCall(await connectionTo(this.#options.pool, instance), PING);
+    const timer = setTimeout(() => call.giveUp(), PING_MS);
+    await call.answer.finally(() => clearTimeout(timer));
   }
 
   #retire(revision: Revision, instance: Instance): void {
@@ -385,13 +397,6 @@ export class FunctionCalls {
     const loads = [...this.#revisions.values()].flatMap((revision) => revision.load() ?? []);
     if (loads.length > 0) this.#options.tell({ type: 'load', loads });
   }
-
-  #flushRuns(): void {
-    if (this.#runs.length === 0) return;
-    const runs = this.#runs;
-    this.#runs = [];
-    this.#options.tell({ type: 'runs', runs });
-  }
 }
 
 /** For calls that were under way when their revision was taken out. */
@@ -413,7 +418,7 @@ function requestOf(
     return {
       method: 'POST',
       head: `POST / HTTP/1.1\r\nhost: function\r\nx-dispatch-run: ${run}\r\ncontent-type: application/json\r\n`,
-      body: Buffer.from(payload),
+      body: payload,
     };
   let context = `{"context":{"run":"${run}","secrets":${given.secrets},"serviceBindings":${given.services},"deadline":${deadline}`;
   if (event !== undefined) context += `,"event":${JSON.stringify(event)}`;
@@ -421,6 +426,6 @@ function requestOf(
   return {
     method: 'POST',
     head: `POST / HTTP/1.1\r\nhost: function\r\nx-dispatch-run: ${run}\r\nx-dispatch-raw: 1\r\ncontent-type: application/json\r\n`,
-    body: Buffer.from(`${context}},"payload":${payload}}`),
+    body: `${context}},"payload":${payload}}`,
   };
 }

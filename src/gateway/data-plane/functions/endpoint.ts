@@ -103,16 +103,16 @@ export class FunctionEndpoints {
 
   async #withBody(call: EndpointCall, body: Buffer, caller: Caller | undefined): Promise<Reply> {
     const { request, query, key } = call;
-    const payload = await inputOf(request, query, body);
+    const fields = query === '' ? [] : [...new URLSearchParams(query.slice(1))];
     const invocation: Invocation = {
       run: randomUUID(),
       key,
-      payload,
-      httpContext: contextOf(call, caller),
+      payload: await inputOf(request, fields, body),
+      httpContext: contextOf(call, fields, caller),
     };
     return headerOf(request, 'x-dispatch-blocking') === 'false'
-      ? this.#later(call, invocation)
-      : this.#invoke(call, invocation);
+      ? await this.#later(call, invocation)
+      : await this.#invoke(call, invocation);
   }
 
   async #invoke({ options }: EndpointCall, invocation: Invocation): Promise<Reply> {
@@ -259,9 +259,12 @@ function send(
 }
 
 /** What the handler learns of the request, under its own names and under those of old. */
-function contextOf(call: EndpointCall, caller: Caller | undefined): object {
+function contextOf(
+  call: EndpointCall,
+  fields: readonly [string, string][],
+  caller: Caller | undefined,
+): object {
   const { request, client, path, query } = call;
-  const values = Object.fromEntries(new URLSearchParams(query.slice(1)));
   const method = request.method ?? 'GET';
   const version = `HTTP/${request.httpVersion}`;
   const headers: Record<string, string> = {};
@@ -273,7 +276,7 @@ function contextOf(call: EndpointCall, caller: Caller | undefined): object {
   return {
     method,
     path,
-    query: values,
+    query: Object.fromEntries(fields),
     headers,
     client: client.address,
     scheme: client.proto,

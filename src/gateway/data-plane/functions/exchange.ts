@@ -12,9 +12,9 @@ export interface RawAnswer {
 
 export interface RawRequest {
   method: string;
-  /** Everything up to the empty line, without it and without a length. */
+  /** Everything up to the empty line, without it and without a length. In ASCII, where the body is text. */
   head: string;
-  body: Buffer;
+  body: Buffer | string;
 }
 
 /** What an instance says at the end of a call. */
@@ -34,63 +34,65 @@ export class LostConnectionError extends Error {
 const MAX_ANSWER = 20 * 1024 * 1024;
 const PROTOCOL = 'http';
 
-/** Sends a request to an instance, and reads the whole answer. `signal` gives it up. */
-export async function exchange(
-  pool: UpstreamPool,
-  instance: Instance,
-  request: RawRequest,
-  signal: AbortSignal | undefined,
-): Promise<RawAnswer> {
-  const idle = pool.take(instance.endpoint, PROTOCOL);
-  let connection: Connection;
-  try {
-    connection = idle ?? (await pool.connect(instance.endpoint, PROTOCOL));
-  } catch (error) {
-    throw new LostConnectionError((error as Error).message, { cause: error });
-  }
-  return new Promise((resolve, reject) => {
-    let head: ResponseHead | undefined;
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const stop = (error: Error): void => {
-      connection.abandon();
-      reject(error);
-    };
-    if (signal?.aborted) {
-      stop(new LostConnectionError('given up'));
-      return;
-    }
-    const onAbort = (): void => stop(new LostConnectionError('given up'));
-    signal?.addEventListener('abort', onAbort, { once: true });
+/** An idle connection, if there is one: only a new one is waited for. */
+export function connectionTo(pool: UpstreamPool, { endpoint }: Instance): Connection | Promise<Connection> {
+  return (
+    pool.take(endpoint, PROTOCOL) ??
+    pool.connect(endpoint, PROTOCOL).catch((error: Error) => {
+      throw new LostConnectionError(error.message, { cause: error });
+    })
+  );
+}
+
+/** A request that an instance is busy with, and the whole of its answer. */
+export class InstanceCall {
+  readonly answer: Promise<RawAnswer>;
+  readonly #connection: Connection;
+  readonly #chunks: Buffer[] = [];
+  #head: ResponseHead | undefined;
+  #size = 0;
+  #resolve!: (answer: RawAnswer) => void;
+  #reject!: (error: LostConnectionError) => void;
+
+  constructor(connection: Connection, { method, head, body }: RawRequest) {
+    this.#connection = connection;
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
     connection.start({
-      method: request.method,
-      head: `${request.head}content-length: ${request.body.length}\r\n\r\n`,
+      method,
+      head: `${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n`,
       body: undefined,
-      content: request.body,
+      content: body,
       chunkedBody: false,
       onHead: (value) => {
-        head = value;
+        this.#head = value;
       },
-      onData: (chunk) => {
-        size += chunk.length;
-        if (size > MAX_ANSWER) stop(new LostConnectionError('the answer is too large'));
-        else chunks.push(chunk);
-        return true;
-      },
-      onEnd: () => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve({
-          status: head!.status,
-          headers: head!.headers,
-          body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks),
-        });
-      },
-      onError: (why) => {
-        signal?.removeEventListener('abort', onAbort);
-        reject(new LostConnectionError(why));
-      },
+      onData: (chunk) => this.#take(chunk),
+      onEnd: () => this.#end(),
+      onError: (why) => this.#reject(new LostConnectionError(why)),
     });
-  });
+  }
+
+  /** Nobody waits for the answer any more. */
+  giveUp(why = 'given up'): void {
+    this.#connection.abandon();
+    this.#reject(new LostConnectionError(why));
+  }
+
+  #take(chunk: Buffer): boolean {
+    this.#size += chunk.length;
+    if (this.#size > MAX_ANSWER) this.giveUp('the answer is too large');
+    else this.#chunks.push(chunk);
+    return true;
+  }
+
+  #end(): void {
+    const { status, headers } = this.#head!;
+    const body = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+    this.#resolve({ status, headers, body });
+  }
 }
 
 export function headerValue(headers: readonly string[], name: string): string | undefined {

@@ -70,10 +70,13 @@ function hasBody(request: Request): boolean {
 }
 
 /** The JSON text of what the function is given. */
-export async function inputOf(request: Request, query: string, body: Buffer): Promise<string> {
-  const method = request.method ?? 'GET';
-  if (method === 'GET' || method === 'HEAD')
-    return JSON.stringify(fieldsOf(new URLSearchParams(query.slice(1))));
+export async function inputOf(
+  request: Request,
+  fields: readonly [string, string][],
+  body: Buffer,
+): Promise<string> {
+  const { method } = request;
+  if (method === 'GET' || method === 'HEAD') return JSON.stringify(fieldsOf(fields));
   const header = headerOf(request, 'content-type');
   if (header === undefined) return body.length === 0 ? '{}' : untyped(body);
   const type = header.split(';', 1)[0]!.trim().toLowerCase();
@@ -113,16 +116,18 @@ function untyped(body: Buffer): string {
 }
 
 function fieldsOf(values: Iterable<[string, unknown]>): Record<string, unknown> {
-  const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  const fields = new Map<string, unknown>();
   let count = 0;
   for (const [name, value] of values) {
     if (++count > MAX_FIELDS)
       throw new BadRequestError(413, `The request has more than ${MAX_FIELDS} fields.`);
-    const before = fields[name];
-    fields[name] =
-      before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value];
+    const before = fields.get(name);
+    fields.set(
+      name,
+      before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value],
+    );
   }
-  return fields;
+  return Object.fromEntries(fields);
 }
 
 async function partsOf(header: string, body: Buffer): Promise<Record<string, unknown>> {
