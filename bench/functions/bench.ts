@@ -14,8 +14,8 @@ import { isInstalled, median, Platform } from '../platform.ts';
 
 const NAMESPACE = 'default';
 const CONNECTIONS = 64;
-const SECONDS = 5;
-const ROUNDS = 3;
+const SECONDS = 3;
+const ROUNDS = 9;
 const COLD = 12;
 const CREATED = 10;
 const HELLO = "module.exports = (_, { name }) => ({ myField: 'Hello, ' + name });";
@@ -50,13 +50,16 @@ export async function benchFunctions(): Promise<Row[]> {
     loads.peer.push(load(peer));
     loads.ours.push(load(ours));
   }
-  const rows = warmRows(best(loads.ours), best(loads.peer));
+  const rows = warmRows(loads.ours, loads.peer);
   rows.push(...(await coldRows(client, http)), await createdRow(client));
   await client.close();
   return rows;
 }
 
-function warmRows(ours: Load, peer: Load): Row[] {
+/** Ratios are of rounds that were right after each other: a machine that others use too is not equally fast for long. */
+function warmRows(all: readonly Load[], peers: readonly Load[]): Row[] {
+  const [ours, peer] = [typical(all), typical(peers)];
+  const ratio = (key: keyof Load): number => median(all.map((item, at) => item[key] / peers[at]![key]));
   return [
     {
       name: 'warm calls/s at 64, hello in nodejs',
@@ -72,8 +75,8 @@ function warmRows(ours: Load, peer: Load): Row[] {
       peer: `bare Node: ${peer.p50.toFixed(2)} ms`,
       goal: '≤ 1.5 ×',
     },
-    { name: 'warm call p50 ÷ bare Node', value: ours.p50 / peer.p50, unit: '×', peer: '1', goal: '≤ 1.5' },
-    { name: 'warm call p99 ÷ bare Node', value: ours.p99 / peer.p99, unit: '×', peer: '1', goal: '≤ 2' },
+    { name: 'warm call p50 ÷ bare Node', value: ratio('p50'), unit: '×', peer: '1', goal: '≤ 1.5' },
+    { name: 'warm call p99 ÷ bare Node', value: ratio('p99'), unit: '×', peer: '1', goal: '≤ 2' },
   ];
 }
 
@@ -241,6 +244,7 @@ function load(url: string): Load {
   };
 }
 
-function best(loads: readonly Load[]): Load {
-  return loads.reduce((a, b) => (b.perSecond > a.perSecond ? b : a));
+function typical(loads: readonly Load[]): Load {
+  const middle = (key: keyof Load): number => median(loads.map((item) => item[key]));
+  return { perSecond: middle('perSecond'), p50: middle('p50'), p99: middle('p99') };
 }
