@@ -77,6 +77,7 @@ export const CHANGE_REQUEST = defineKind({
     ),
     told: optional(Type.Integer({ description: 'How many comments have been passed on.' })),
     message: optional(text('Why it cannot be taken over.')),
+    waits: optional(Type.Boolean({ description: 'It is to be taken over, after its checks.' })),
     conditions,
   }),
   columns: [

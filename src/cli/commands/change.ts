@@ -270,11 +270,6 @@ function registerMerge(change: Command, environment: Environment): void {
     );
 }
 
-/** Somebody still looks at it: the answer comes after that. */
-function isChecked({ status }: ChangeRequest): boolean {
-  return Object.values(status?.checks ?? {}).some(({ state }) => state === 'pending' || state === 'running');
-}
-
 /** Asks for it, and waits for the answer. An order that cannot be carried out now is taken back. */
 async function merge(client: KubeClient, change: ChangeRequest, strategy: Strategy): Promise<void> {
   const asked = await patch(client, change, { merge: { strategy, by: await whoAmI(client) } });
@@ -294,7 +289,7 @@ async function merge(client: KubeClient, change: ChangeRequest, strategy: Strate
     for await (const { object } of events) {
       last = object;
       if (object.status?.phase === 'Merged') return;
-      if (JSON.stringify(object.status) !== before && object.status?.message && !isChecked(object)) break;
+      if (JSON.stringify(object.status) !== before && object.status?.message && !object.status.waits) break;
     }
   } catch (error) {
     if (error instanceof UserError) {

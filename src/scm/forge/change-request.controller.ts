@@ -126,7 +126,7 @@ export class ChangeRequestController {
     const { forge, pushed } = this.#options;
     const { source, target, title = '', body = '', author = '', merge } = change.spec;
     const refusal = refusalOf(change, state);
-    if (refusal !== undefined) return this.#report(change, { ...state, message: refusal });
+    if (refusal !== undefined) return this.#report(change, { ...state, ...refusal });
     const dir = forge.pathOf(repository);
     const [head, base] = [state.head!, state.base!];
     const strategy = merge?.strategy ?? 'merge';
@@ -153,8 +153,9 @@ export class ChangeRequestController {
     }
   }
 
-  async #report(change: ChangeRequest, status: Status): Promise<Outcome> {
+  async #report(change: ChangeRequest, found: Status): Promise<Outcome> {
     const { namespace = '', name = '' } = change.metadata;
+    const status = { waits: false, ...found };
     const isNew = Object.entries(status).some(
       ([key, value]) => change.status?.[key as keyof Status] !== value,
     );
@@ -177,17 +178,21 @@ export class ChangeRequestController {
   }
 }
 
-/** Why a request cannot be taken over now, in a sentence. */
-function refusalOf({ spec, status }: ChangeRequest, state: Status): string | undefined {
-  if (!state.mergeable) return state.message;
+/** Why a request cannot be taken over now, and whether that may pass by itself. */
+function refusalOf(
+  { spec, status }: ChangeRequest,
+  state: Status,
+): Pick<Status, 'message' | 'waits'> | undefined {
+  if (!state.mergeable) return { message: state.message ?? '' };
   const rejected = spec.reviews?.find(
     ({ verdict, commit }) => verdict === 'reject' && (commit === undefined || commit === state.head),
   );
-  if (rejected !== undefined) return `${rejected.by} is against it.`;
+  if (rejected !== undefined) return { message: `${rejected.by} is against it.` };
   if (status?.head !== state.head) return undefined;
   const open = Object.entries(status?.checks ?? {}).find(([, { state: check }]) => check !== 'success');
   if (open === undefined) return undefined;
-  return open[1].state === 'pending' || open[1].state === 'running'
-    ? `It waits for ${open[0]}.`
-    : `${open[0]} has not gone well.`;
+  const [check, { state: is }] = open;
+  return is === 'pending' || is === 'running'
+    ? { message: `It waits for ${check}.`, waits: true }
+    : { message: `${check} has not gone well.` };
 }
