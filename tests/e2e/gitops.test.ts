@@ -309,6 +309,22 @@ test('the short form, logins by the beginning of an address, and a webhook of th
   assert.equal(await double.deliver('push', { commit, before }, { secret: 'forged' }), 403);
   assert.equal(await double.deliver('push', { commit, before }), 202);
   await eventually(async () => assert.equal(await valueIn(), '2'), 5_000);
+  // A provider that is down when it is asked hears of the plan once it is back.
+  const proposed = double.commit(
+    { 'a.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {value: "3"}\n' },
+    'feature',
+  );
+  double.isDown = true;
+  assert.equal(await double.deliver('pull', { commit: proposed, before: '' }), 202);
+  await eventually(() => Promise.resolve(assert.ok(double.refused > 0)));
+  double.isDown = false;
+  const context = 'dispatch/plan/hooked';
+  await eventually(() => {
+    assert.deepEqual(double.told.at(-1), { context, state: 'success' });
+    return Promise.resolve();
+  });
+  assert.match(double.comments.join(), /^What merging this changes for .*data.value: 2 → 3/s);
+  assert.equal(double.comments.length, 1);
   await dispatch.run('gitops', 'app', 'delete', 'hooked');
   await eventually(async () => assert.equal(double.hooks.length, 0));
 

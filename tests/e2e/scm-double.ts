@@ -47,8 +47,12 @@ export class ScmDouble implements AsyncDisposable {
   readonly token = 'the-token-of-team-1';
   readonly told: Told[] = [];
   readonly hooks: Hook[] = [];
+  /** What was said of pull requests. */
+  readonly comments: string[] = [];
   /** Answers nothing but errors, as a provider that is down. */
   isDown = false;
+  /** How often it has been asked while it was. */
+  refused = 0;
   readonly #dir = mkdtempSync(join(tmpdir(), 'dispatch-scm-'));
   readonly #server: Server;
   readonly #git: GitHttp;
@@ -189,7 +193,10 @@ export class ScmDouble implements AsyncDisposable {
       void response
         .writeHead(status, { 'content-type': 'application/json', ...headers })
         .end(JSON.stringify(value));
-    if (this.isDown) return send(503, { message: 'down' });
+    if (this.isDown) {
+      this.refused += 1;
+      return send(503, { message: 'down' });
+    }
     if (!this.#knows(request)) return send(401, { message: 'Bad credentials' });
     const { method = '' } = request;
     const query = new URLSearchParams(search);
@@ -229,6 +236,11 @@ export class ScmDouble implements AsyncDisposable {
     if (method === 'POST' && /statuses|build-status/.test(rest)) {
       const context = String(body['context'] ?? body['name'] ?? body['key']);
       this.told.push({ context, state: String(body['state']) });
+      return { status: 201, value: {} };
+    }
+    if (rest === '/repos/team/app') return { value: { default_branch: 'main' } };
+    if (method === 'POST' && /\/7\/(?:comments|notes)$/.test(rest)) {
+      this.comments.push(String(body['body'] ?? body['text']));
       return { status: 201, value: {} };
     }
     if (/\/permission$|permissions-config/.test(rest))

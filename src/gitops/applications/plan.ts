@@ -16,12 +16,16 @@ export interface PlanParts {
 const MAX_TEXT = 30_000;
 /** Notes of an application, by numbers of pull requests: commits whose plans were not told yet. */
 const OPEN = 'plan.dispatch.dev/';
+const RETRY_MS = 5000;
+const MAX_RETRY_MS = 86_400_000;
 
 /** Tells a pull request what it would change on the clusters of the applications that follow its branch. */
 export class Planner {
   readonly #parts: PlanParts;
   /** The same commit is planned once. */
   readonly #done = new Set<string>();
+  /** What has its comment already, whatever became of its check. */
+  readonly #commented = new Set<string>();
   /** Of each pull request the newest commit that was asked about. */
   readonly #newest = new Map<string, string>();
 
@@ -56,7 +60,7 @@ export class Planner {
       }
   }
 
-  async #planAll(apps: readonly Application[], request: PullRequest): Promise<void> {
+  async #planAll(apps: readonly Application[], request: PullRequest, pauseMs = RETRY_MS): Promise<void> {
     for (const app of apps) {
       const key = keyOf(app.metadata.uid, request);
       const place = `${app.metadata.uid}/${request.number}`;
@@ -67,10 +71,21 @@ export class Planner {
         await this.#one(app, request);
         if (this.#newest.get(place) === request.commit) await this.#mark(app, request.number, null);
       } catch (error) {
-        this.#done.delete(key);
         this.#parts.log.warn({ err: error, application: app.metadata.name }, 'a plan could not be told');
+        this.#done.delete(key);
+        if (pauseMs <= MAX_RETRY_MS)
+          setTimeout(() => void this.#again(app, request, pauseMs), pauseMs).unref();
       }
     }
+  }
+
+  /** A provider that was down hears of it later, unless there is something newer to hear of by then. */
+  async #again({ metadata }: Application, request: PullRequest, pauseMs: number): Promise<void> {
+    const { namespace = '', name = '', uid } = metadata;
+    if (this.#newest.get(`${uid}/${request.number}`) !== request.commit) return;
+    const { client } = this.#parts;
+    const app = await client.get<Application>(APPLICATIONS, namespace, name).catch(() => undefined);
+    if (app?.metadata.uid === uid) await this.#planAll([app!], request, pauseMs * 2);
   }
 
   async #mark({ metadata }: Application, number: number, commit: string | null): Promise<void> {
@@ -102,8 +117,7 @@ export class Planner {
     await tell('running', 'The difference is being worked out');
     try {
       const differences = await differencesOf(reconciler, app, [request.commit]);
-      if (differences.length > 0)
-        await source.api.comment(source.fullName, request.number, textOf(app, differences));
+      if (differences.length > 0) await this.#comment(source, app, { request, differences });
       // Last: whoever sees it finds everything told.
       await tell('success', summaryOf(differences));
     } catch (error) {
@@ -111,6 +125,18 @@ export class Planner {
       if (problem === undefined) throw error;
       await tell('failure', problem.message);
     }
+  }
+
+  /** Once, where the check after it has to be told again. */
+  async #comment(
+    { api, fullName }: Source,
+    app: Application,
+    { request, differences }: { request: PullRequest; differences: readonly ObjectDifference[] },
+  ): Promise<void> {
+    const key = keyOf(app.metadata.uid, request);
+    if (this.#commented.has(key)) return;
+    await api?.comment(fullName, request.number, textOf(app, differences));
+    this.#commented.add(key);
   }
 }
 
