@@ -156,6 +156,63 @@ ${more}
     assert.equal(await valueIn('upgraded'), '3.0.0');
   });
 
+  test('whose installation fails is taken away before it is tried again, and then given up', async () => {
+    const chart = (name: string): void => {
+      repo.push({
+        'i/Chart.yaml': 'apiVersion: v2\nname: i\nversion: 1.0.0\n',
+        'i/templates/a.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: first}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: "${name}"}\n`,
+      });
+    };
+    const first = async (): Promise<string> =>
+      (await dispatch.kubectl('get', 'cm', 'first', '-o', 'jsonpath={.metadata.uid}')).stdout;
+    chart('No Name');
+    const policy = (more: string): Promise<void> =>
+      release('in', 'i', `  install: {remediation: {retries: 1${more}}}\n  retryInterval: 100ms`);
+    await policy('');
+    await says('in', /^False Failed to install after 2 attempts: one or more objects failed to apply/);
+    const left = await first();
+    assert.notEqual(left, '');
+    // Whatever is changed about it is a new try. The last one goes as well now.
+    await policy(', remediateLastFailure: true');
+    await eventually(async () => {
+      const path = 'jsonpath={.status.failures} {.status.history[0].version} {.status.history[0].status}';
+      assert.equal(await dispatch.ok('get', 'hr', 'in', '-o', path), '2 2 uninstalled');
+    });
+    await says('in', /^False Failed to install after 2 attempts/);
+    assert.equal(await first(), '');
+    assert.match((await kept('in')).at(-1) ?? '', /^2 uninstalled one or more objects failed to apply/);
+    chart('second');
+    await says('in', /^True Helm install succeeded/);
+    assert.notEqual(await first(), left);
+  });
+
+  test('works when its own tests say so', { skip: SKIP_SANDBOX }, async () => {
+    const tests =
+      'apiVersion: batch/v1\nkind: Job\nmetadata: {name: tested, annotations: {"helm.sh/hook": test}}\nspec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: c, image: dispatch.local/shell, command: ["{{ .Values.command }}"]}]}}}\n';
+    repo.push({
+      't/Chart.yaml': 'apiVersion: v2\nname: t\nversion: 1.0.0\n',
+      't/templates/a.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: under-test}\n',
+      't/templates/test.yaml': tests,
+    });
+    const given = (command: string, more = ''): Promise<void> =>
+      release('tests', 't', `  values: {command: "${command}"}\n  retryInterval: 100ms\n${more}`);
+    await given('false');
+    await says('tests', /^True Helm install succeeded/);
+    assert.equal((await dispatch.kubectl('get', 'job', 'tested', '--ignore-not-found')).stdout, '');
+    assert.deepEqual(
+      (await stored('tests')).at(-1)?.hooks.map(({ events }) => events.join()),
+      ['test'],
+    );
+    const enabled = (more: string): string => `  test: {enable: true${more}}`;
+    await given('false', enabled(''));
+    await says('tests', /^False Helm test failed: .*hook batch\/Job default\/tested has failed/);
+    await given('false', enabled(', ignoreFailures: true'));
+    await says('tests', /^True Helm upgrade succeeded/);
+    await given('true', enabled(''));
+    await says('tests', /^True Helm upgrade succeeded/);
+    await dispatch.ok('delete', 'job', 'tested', '--ignore-not-found');
+  });
+
   test(
     'runs the hooks that are for what happens, and those around its end',
     { skip: SKIP_SANDBOX },
@@ -193,7 +250,7 @@ ${more}
       ]);
       assert.deepEqual(
         (await stored('hooks')).at(-1)?.hooks.map(({ events }) => events.join()),
-        ['pre-install', 'post-upgrade', 'post-install,post-upgrade', 'post-delete', 'pre-delete'],
+        ['pre-install', 'post-upgrade', 'post-install,post-upgrade', 'test', 'post-delete', 'pre-delete'],
       );
       // A hook that has failed runs again with the next try.
       const flaky =

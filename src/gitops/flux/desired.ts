@@ -34,17 +34,14 @@ export interface KeptManifests {
   key: string;
   render: () => Promise<Manifest[]>;
   /** Of a HelmRelease. */
-  release?: {
-    version: number;
-    isUpgrade: boolean;
-    isRolledBack: boolean;
-    /** It is not in place yet. */
-    isNew: boolean;
-    /** Tells one try from the others: hooks run once for each. */
-    attempt: string;
-    succeeded: () => Promise<ReleaseReport | undefined>;
-    failed: (message: string) => Promise<ReleaseReport | undefined>;
-  };
+  release?: KeptRelease;
+}
+
+export interface KeptRelease {
+  attempt: ReleaseAttempt;
+  tests: () => Promise<Manifest[]>;
+  succeeded: () => Promise<ReleaseReport | undefined>;
+  failed: (message: string) => Promise<ReleaseReport | undefined>;
 }
 
 export interface DesiredParts {
@@ -186,11 +183,8 @@ export async function releaseManifests(
     render: async () =>
       release.isRolledBack ? release.previous() : release.withHooks((await result()).manifests),
     release: {
-      version: release.version,
-      isUpgrade: release.isUpgrade,
-      isRolledBack: release.isRolledBack,
-      isNew: release.isNew,
-      attempt: release.attempt,
+      attempt: release,
+      tests: async () => release.testsIn((await result()).manifests),
       succeeded: () => release.succeeded(result),
       failed: (message) => release.failed(result, message),
     },
@@ -208,7 +202,6 @@ async function chartResult(
   const capabilities = await cluster.capabilities();
   const helmOf = (release: Release): HelmSource => ({
     release,
-    skipTests: true,
     ...(spec.install?.crds === 'Skip' && { skipCrds: true }),
     values: { files: values, ...(spec.values && { object: spec.values }) },
     ...(valuesFiles && { valueFiles: valuesFiles }),

@@ -18,7 +18,7 @@ import {
 import type { Cluster } from '../clusters/cluster.ts';
 import { NOTES } from '../resources.ts';
 
-export type ReleaseStatus = 'deployed' | 'failed' | 'superseded';
+export type ReleaseStatus = 'deployed' | 'failed' | 'superseded' | 'uninstalled';
 
 /** A release as Helm keeps it, so that its own commands tell of it. */
 export interface StoredRelease {

@@ -52,13 +52,13 @@ export function goodNews(
     return { status: 'True', reason: 'ReconciliationSucceeded', message: `Applied revision: ${revision}` };
   const [last, before] = report?.history ?? status?.history ?? [];
   const named = `release ${last?.namespace}/${last?.name}.v${last?.version} with chart ${last?.chartName}@${last?.chartVersion}`;
-  if (release.isRolledBack)
+  if (release.attempt.isRolledBack)
     return {
       status: 'False',
       reason: 'RetriesExceeded',
       message: `Failed to upgrade to version ${before?.version} of ${before?.chartName}@${before?.chartVersion}: rolled back to ${named}`,
     };
-  return release.isUpgrade
+  return release.attempt.isUpgrade
     ? { status: 'True', reason: 'UpgradeSucceeded', message: `Helm upgrade succeeded for ${named}` }
     : { status: 'True', reason: 'InstallSucceeded', message: `Helm install succeeded for ${named}` };
 }

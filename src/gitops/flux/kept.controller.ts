@@ -21,26 +21,19 @@ import { RenderError } from '../../render/index.ts';
 import { GitError, SourceProblem } from '../../scm/index.ts';
 import { removeObjects } from '../applications/deletion.ts';
 import { missingFinalizers, runDeletionHooks } from '../applications/deletion-hooks.ts';
-import { projectOf, refusalOf } from '../applications/project.ts';
 import { type Cluster, ClusterDown } from '../clusters/cluster.ts';
 import type { Clusters } from '../clusters/clusters.ts';
 import type { GitopsContext } from '../context.ts';
 import { type Compared, compareAll } from '../engine/comparison.ts';
-import { type Desired, type Ownership, prepare } from '../engine/desired.ts';
-import type { ObjectKey } from '../engine/object-key.ts';
-import { fluxMark, ownerOf } from '../engine/owner.ts';
+import { type Desired, prepare } from '../engine/desired.ts';
+import { ownerOf } from '../engine/owner.ts';
 import { advance, SYNC_DEFAULTS, type SyncStep } from '../engine/sync.ts';
 import { hookTasks, type SyncTask } from '../engine/sync-tasks.ts';
-import {
-  APP_PROJECTS,
-  type AppProject,
-  DELETION_FINALIZERS,
-  type DeletionPhase,
-  IN_CLUSTER,
-} from '../resources.ts';
+import { APP_PROJECTS, type AppProject, DELETION_FINALIZERS, type DeletionPhase } from '../resources.ts';
 import {
   type DesiredParts,
   type KeptManifests,
+  type KeptRelease,
   kustomizationManifests,
   releaseManifests,
 } from './desired.ts';
@@ -48,6 +41,7 @@ import { SourceNotReady } from './not-ready.ts';
 import { manifestsOf } from './helm-storage.ts';
 import { isLate, keptHealth } from './kept-health.ts';
 import { KeptClusters } from './kept-clusters.ts';
+import { ownerIdOf, ownershipOf, refusalFor } from './kept-owner.ts';
 import { goodNews, type Report, statusOf } from './kept-report.ts';
 import { storageKey, storageOf } from './release.ts';
 import { BUCKETS, GIT_REPOSITORIES, type Kept, OCI_REPOSITORIES, type SourceObject } from './resources.ts';
@@ -167,9 +161,11 @@ export class KeptController {
       kept,
       cluster,
     );
+    const remedy = manifests.release && (await this.#remedy(kept, manifests.release, cluster));
+    if (remedy !== undefined) return { result: 'requeueAfter', ms: remedy.isGivenUp ? intervalMs : WAIT_MS };
     const items = await this.#prepare(kept, manifests, cluster);
     if (isRelease) {
-      const refusal = this.#refusal(kept, cluster)(storageKey(kept));
+      const refusal = refusalFor(kept, this.#projects, cluster)(storageKey(kept));
       if (refusal !== undefined) throw new SourceNotReady(refusal);
       const finalizers = missingFinalizers(kept, items);
       if (finalizers !== undefined) {
@@ -178,7 +174,7 @@ export class KeptController {
       }
     }
     for (const { id, v } of kept.status?.inventory?.entries ?? []) await watchKind(cluster, id, v);
-    const owned = { owner: this.#ownerId(kept), cluster, rules: [] };
+    const owned = { owner: ownerIdOf(this.#resource, kept), cluster, rules: [] };
     const compared = await compareAll(
       items.filter(({ hooks }) => hooks.length === 0),
       owned,
@@ -223,9 +219,53 @@ export class KeptController {
       });
       return { result: 'requeueAfter', ms: WAIT_MS };
     }
+    const tested = await this.#test(kept, manifests, cluster);
+    if (tested?.phase === 'Running') {
+      const { message } = tested;
+      await this.#report(kept, {
+        status: 'Unknown',
+        reason: 'Progressing',
+        message,
+        isApplied: true,
+        ...done,
+      });
+      return { result: 'requeueAfter', ms: WAIT_MS };
+    }
+    if (tested?.phase === 'Failed' && kept.spec.test?.ignoreFailures !== true)
+      return this.#failed(kept, manifests, {
+        reason: 'TestFailed',
+        message: `Helm test failed: ${tested.message}`,
+        isApplied: true,
+        ...done,
+      });
     const release = await manifests.release?.succeeded();
     await this.#report(kept, { ...goodNews(kept, manifests, release), isApplied: true, release, ...done });
     return { result: 'requeueAfter', ms: intervalMs };
+  }
+
+  /** After a try that has failed: what it has left goes, and after the last of them there is no other. */
+  async #remedy(
+    kept: Kept,
+    { attempt }: KeptRelease,
+    cluster: Cluster,
+  ): Promise<{ isGivenUp: boolean } | undefined> {
+    if (attempt.isToBeRemoved) {
+      const waits = await this.#removeObjects(kept, cluster);
+      // Written down, its next pass comes by itself.
+      if (waits === undefined) await this.#patch(kept, { status: await attempt.removed() }, 'status');
+      return { isGivenUp: false };
+    }
+    if (!attempt.isGivenUp) return undefined;
+    const message = await attempt.lastWords();
+    await this.#report(kept, { status: 'False', reason: 'RetriesExceeded', message });
+    return { isGivenUp: true };
+  }
+
+  /** Whether a new release works, as its chart sees it. */
+  async #test(kept: Kept, { release }: KeptManifests, cluster: Cluster): Promise<SyncStep | undefined> {
+    if (kept.spec.test?.enable !== true || release?.attempt.isNew !== true) return undefined;
+    const { items } = await prepare(await release.tests(), ownershipOf(this.#resource, kept), cluster);
+    return this.#advance(kept, { tasks: hookTasks(items), id: `${release.attempt.attempt}/test`, cluster });
   }
 
   async #failed(
@@ -255,7 +295,7 @@ export class KeptController {
     const { spec, metadata } = kept;
     const isRelease = kept.kind === 'HelmRelease';
     const isNew =
-      release?.isNew ??
+      release?.attempt.isNew ??
       (kept.status?.lastAppliedRevision !== revision ||
         kept.status.observedGeneration !== metadata.generation);
     const differing = compared.filter(
@@ -270,8 +310,16 @@ export class KeptController {
       ),
       ...(isNew ? hookTasks(items) : []),
     ];
+    const id = release?.attempt.attempt ?? `${revision}/${metadata.generation}`;
+    return this.#advance(kept, { tasks, id, cluster });
+  }
+
+  async #advance(
+    kept: Kept,
+    { tasks, id, cluster }: { tasks: SyncTask[]; id: string; cluster: Cluster },
+  ): Promise<SyncStep | undefined> {
     if (tasks.length === 0) return undefined;
-    const namespace = metadata.namespace ?? '';
+    const { metadata, spec } = kept;
     return advance({
       tasks,
       results: [],
@@ -279,10 +327,10 @@ export class KeptController {
       cluster,
       rules: [],
       id: createHash('sha256')
-        .update(`${namespace}/${metadata.name}/${release?.attempt ?? `${revision}/${metadata.generation}`}`)
+        .update(`${metadata.namespace ?? ''}/${metadata.name}/${id}`)
         .digest('hex'),
       isConfirmed: true,
-      refusal: this.#refusal(kept, cluster),
+      refusal: refusalFor(kept, this.#projects, cluster),
     });
   }
 
@@ -292,31 +340,11 @@ export class KeptController {
     if (known?.key === manifests.key) return known.items;
     const items = manifests
       .render()
-      .then((found) => prepare(found, this.#ownership(kept), cluster))
+      .then((found) => prepare(found, ownershipOf(this.#resource, kept), cluster))
       .then((prepared) => prepared.items);
     this.#prepared.set(place, { key: manifests.key, items });
     items.catch(() => this.#prepared.delete(place));
     return items;
-  }
-
-  #ownership({ metadata, spec }: Kept): Ownership {
-    const { namespace = '', name = '' } = metadata;
-    return {
-      mark: fluxMark(this.#resource.group, namespace, name),
-      namespace: spec.targetNamespace ?? namespace,
-    };
-  }
-
-  /** Why something may not be put on a cluster. Where it acts as an account, the cluster itself says so. */
-  #refusal(kept: Kept, { server, name }: Cluster): (key: ObjectKey) => string | undefined {
-    if (kept.spec.serviceAccountName !== undefined) return () => undefined;
-    const rules = projectOf(asApplication(kept), this.#projects);
-    const isShared = kept.spec.kubeConfig === undefined;
-    return (key) => refusalOf(rules, key, { server, name, isShared });
-  }
-
-  #ownerId({ metadata }: Kept): string {
-    return `${this.#resource.group}/${metadata.namespace}_${metadata.name}`;
   }
 
   /** What it waits for, in a sentence. */
@@ -358,7 +386,7 @@ export class KeptController {
   async #removeObjects(kept: Kept, cluster: Cluster): Promise<Outcome | undefined> {
     for (const { id, v } of kept.status?.inventory?.entries ?? []) await watchKind(cluster, id, v);
     const order = { known: [], propagation: 'Background' } as const;
-    const left = await removeObjects(cluster, this.#ownerId(kept), order);
+    const left = await removeObjects(cluster, ownerIdOf(this.#resource, kept), order);
     return left > 0 ? { result: 'requeueAfter', ms: WAIT_MS } : undefined;
   }
 
@@ -369,8 +397,8 @@ export class KeptController {
     const version = kept.status?.history?.[0]?.version;
     const release = version && (await storageOf(kept, cluster, this.#context.now).get(version));
     if (release) {
-      const { items } = await prepare(manifestsOf(release), this.#ownership(kept), cluster);
-      const refusal = this.#refusal(kept, cluster);
+      const { items } = await prepare(manifestsOf(release), ownershipOf(this.#resource, kept), cluster);
+      const refusal = refusalFor(kept, this.#projects, cluster);
       const { phase: result, message } = await runDeletionHooks(kept, phase, { items, cluster, refusal });
       if (result === 'Failed')
         await this.#report(kept, { status: 'False', reason: 'UninstallFailed', message });
@@ -420,22 +448,6 @@ function valuesNamedBy({ spec }: Kept): { kind: string; name: string }[] {
     ...(spec.valuesFrom ?? []),
     ...(spec.postBuild?.substituteFrom ?? []),
   ];
-}
-
-/** The rules of projects are made for applications: this is one, as far as they look. */
-function asApplication(kept: Kept): Parameters<typeof projectOf>[0] {
-  return {
-    apiVersion: kept.apiVersion,
-    kind: kept.kind,
-    metadata: kept.metadata,
-    spec: {
-      project: 'default',
-      destination: {
-        server: IN_CLUSTER,
-        namespace: kept.spec.targetNamespace ?? kept.metadata.namespace ?? '',
-      },
-    },
-  };
 }
 
 function requestOf({ metadata }: KubeObject): Request {

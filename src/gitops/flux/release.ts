@@ -5,7 +5,7 @@ import type { Cluster } from '../clusters/cluster.ts';
 import type { ObjectKey } from '../engine/object-key.ts';
 import { NOTES } from '../resources.ts';
 import { HelmStorage, manifestsOf, releaseOf, type StoredRelease } from './helm-storage.ts';
-import type { Kept, ReleaseSnapshot } from './resources.ts';
+import type { Kept, ReleaseSnapshot, Remediation } from './resources.ts';
 
 export interface ReleaseReport {
   history: ReleaseSnapshot[];
@@ -80,20 +80,30 @@ export class ReleaseAttempt {
     return new ReleaseAttempt(kept, { storage, digest, version, now });
   }
 
+  /** What was taken away again is installed anew. */
   get isUpgrade(): boolean {
-    return this.version > 1;
+    return this.version > 1 && this.#history[0]?.status !== 'uninstalled' && this.#last?.isAnew !== true;
+  }
+
+  /** It has failed as often as it may. */
+  get isGivenUp(): boolean {
+    return this.#hasFailed && this.#policy.strategy === 'uninstall' && this.#isTriedEnough(this.#failures);
+  }
+
+  /** What a try that has failed has left is in the way of the next one. */
+  get isToBeRemoved(): boolean {
+    const { strategy, retries, remediateLastFailure } = this.#policy;
+    if (strategy !== 'uninstall' || retries === undefined || this.#last?.status !== 'failed') return false;
+    return this.#hasFailed && (!this.#isTriedEnough(this.#failures) || remediateLastFailure === true);
   }
 
   /** It is neither in place nor given up. */
   get isNew(): boolean {
-    const [last] = this.#kept.status?.history ?? [];
-    return !this.isRolledBack && !(last?.digest === this.#digest && last.status === 'deployed');
+    return !this.isRolledBack && this.#last?.status !== 'deployed';
   }
 
   get attempt(): string {
-    const [last] = this.#kept.status?.history ?? [];
-    const failures = last?.digest === this.#digest ? (this.#kept.status?.failures ?? 0) : 0;
-    return `${this.#kept.metadata.uid}/v${this.version}/${failures}`;
+    return `${this.#kept.metadata.uid}/v${this.version}/${this.#failures}`;
   }
 
   /** What runs at this version: what is for the other case does not. */
@@ -107,6 +117,17 @@ export class ReleaseAttempt {
       const annotations = { ...item.object.metadata.annotations, [NOTES.helmHook]: left.join(',') };
       const metadata = { ...item.object.metadata, annotations };
       return [{ ...item, object: { ...item.object, metadata } }];
+    });
+  }
+
+  /** What a chart has to see whether it works, as something that runs after its objects are well. */
+  testsIn(manifests: readonly Manifest[]): Manifest[] {
+    return manifests.flatMap((item) => {
+      const { metadata } = item.object;
+      const words = metadata.annotations?.[NOTES.helmHook]?.split(',').map((word) => word.trim());
+      if (words?.some((word) => word === 'test' || word === 'test-success') !== true) return [];
+      const annotations = { ...metadata.annotations, [NOTES.helmHook]: 'post-install' };
+      return [{ ...item, object: { ...item.object, metadata: { ...metadata, annotations } } }];
     });
   }
 
@@ -138,17 +159,34 @@ export class ReleaseAttempt {
 
   /** It could not be put in place: as often as its policy says it is tried again, then what was there is put back. */
   async failed(result: () => Promise<HelmResult>, message: string): Promise<ReleaseReport | undefined> {
-    const { status, spec } = this.#kept;
     if (this.isRolledBack) return undefined;
-    const [last] = status?.history ?? [];
-    const failures = last?.digest === this.#digest ? (status?.failures ?? 0) + 1 : 1;
+    const failures = this.#failures + 1;
     const report = await this.#record(await result(), 'failed', message, failures);
-    const { retries, strategy = 'rollback' } = spec.upgrade?.remediation ?? {};
-    const good = report.history.find((item) => item.status !== 'failed');
-    if (retries === undefined || retries < 0 || failures <= retries || strategy !== 'rollback' || !good)
+    const good = report.history.find(isGood);
+    if (this.#policy.strategy !== 'rollback' || !this.#isTriedEnough(failures) || good === undefined)
       return report;
     const release = await this.#storage.get(good.version);
     return release === undefined ? report : this.#putBack(report, good, release);
+  }
+
+  /** What it had put on the cluster is gone. */
+  async removed(): Promise<ReleaseReport> {
+    const { history: [last, ...older] = [], storageNamespace = '' } = this.#kept.status ?? {};
+    const release = await this.#storage.get(this.version);
+    if (release !== undefined) {
+      const info = { ...release.info, status: 'uninstalled' as const };
+      await this.#storage.put({ ...release, info }, { digest: this.#digest, most: this.#maxHistory });
+    }
+    const history = last === undefined ? [] : [{ ...last, status: 'uninstalled' as const }, ...older];
+    return { history, failures: this.#failures, storageNamespace };
+  }
+
+  /** Why it was given up. */
+  async lastWords(): Promise<string> {
+    const what = this.isUpgrade ? 'upgrade' : 'install';
+    const why = (await this.#storage.get(this.version))?.info.description ?? '';
+    const tries = this.#failures === 1 ? '1 attempt' : `${this.#failures} attempts`;
+    return `Failed to ${what} after ${tries}: ${why}`;
   }
 
   async #putBack(
@@ -191,6 +229,7 @@ export class ReleaseAttempt {
       ...(typeof appVersion === 'string' && { appVersion }),
       status,
       digest: this.#digest,
+      ...(this.version > 1 && !this.isUpgrade && { isAnew: true }),
       firstDeployed: release.info.first_deployed,
       lastDeployed: release.info.last_deployed,
     };
@@ -204,7 +243,47 @@ export class ReleaseAttempt {
     };
   }
 
+  get #history(): readonly ReleaseSnapshot[] {
+    return this.#kept.status?.history ?? [];
+  }
+
+  /** The newest that is kept, where it is of this chart and these values. */
+  get #last(): ReleaseSnapshot | undefined {
+    const [last] = this.#history;
+    return last?.digest === this.#digest ? last : undefined;
+  }
+
+  get #failures(): number {
+    return this.#last === undefined ? 0 : (this.#kept.status?.failures ?? 0);
+  }
+
+  get #hasFailed(): boolean {
+    return this.#last?.status === 'failed' || this.#last?.status === 'uninstalled';
+  }
+
+  get #policy(): Remediation {
+    const { install, upgrade } = this.#kept.spec;
+    return this.#wasInPlace
+      ? { strategy: 'rollback', remediateLastFailure: true, ...upgrade?.remediation }
+      : { ...install?.remediation, strategy: 'uninstall' };
+  }
+
+  /** Whether something works already that must not be taken away: that is so unless all from the first on have failed. */
+  get #wasInPlace(): boolean {
+    if (this.version === 1) return false;
+    return this.#history.at(-1)?.version !== 1 || this.#history.some(isGood);
+  }
+
+  #isTriedEnough(failures: number): boolean {
+    const { retries = -1 } = this.#policy;
+    return retries >= 0 && failures > retries;
+  }
+
   get #maxHistory(): number {
     return this.#kept.spec.maxHistory || MAX_HISTORY;
   }
+}
+
+function isGood({ status }: ReleaseSnapshot): boolean {
+  return status === 'deployed' || status === 'superseded';
 }

@@ -67,13 +67,24 @@ export interface ReleaseSnapshot {
   chartName: string;
   chartVersion: string;
   appVersion?: string;
-  status: 'deployed' | 'failed' | 'superseded';
+  status: 'deployed' | 'failed' | 'superseded' | 'uninstalled';
   /** Stands for the chart, the values and everything else that it was made of. */
   digest: string;
+  /** Nothing was left of those before it. */
+  isAnew?: boolean;
   /** What it was put back in place of. */
   replaces?: string;
   firstDeployed: string;
   lastDeployed: string;
+}
+
+/** What is done about a version that could not be put in place. */
+export interface Remediation {
+  /** How often it is tried again; without it, until it works. */
+  retries?: number;
+  strategy?: string;
+  /** Whether something is done about the last try too. */
+  remediateLastFailure?: boolean;
 }
 
 /** What Kustomizations and HelmReleases have in common. */
@@ -118,8 +129,10 @@ export interface Kept extends KubeObject {
       targetPath?: string;
       optional?: boolean;
     }[];
-    install?: { crds?: string; createNamespace?: boolean };
-    upgrade?: { crds?: string; remediation?: { retries?: number; strategy?: string } };
+    install?: { crds?: string; createNamespace?: boolean; remediation?: Remediation };
+    upgrade?: { crds?: string; remediation?: Remediation };
+    /** What the chart has to see whether it works. */
+    test?: { enable?: boolean; ignoreFailures?: boolean };
     storageNamespace?: string;
     maxHistory?: number;
     postRenderers?: { kustomize?: { patches?: object[]; images?: object[] } }[];
