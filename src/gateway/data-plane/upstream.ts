@@ -78,10 +78,11 @@ export class Connection {
     this.#parser.expect(exchange.method);
     const { body, content } = exchange;
     if (typeof content === 'string') this.socket.write(exchange.head + content);
+    else if (content === undefined) this.socket.write(exchange.head, 'latin1');
     else {
       this.socket.cork();
       this.socket.write(exchange.head, 'latin1');
-      if (content !== undefined) this.socket.write(content);
+      this.socket.write(content);
       this.socket.uncork();
     }
     this.#bodyDone = body === undefined;
