@@ -80,7 +80,7 @@ export class ObjectStore implements AsyncDisposable {
   }
 
   put(bucket: string, path: string, text: string): Promise<void> {
-    return this.#change('PUT', `${bucket}/${encodeURI(path)}`, text);
+    return eventually(() => this.#change('PUT', `${bucket}/${encodeURI(path)}`, text));
   }
 
   remove(bucket: string, path: string): Promise<void> {
@@ -125,6 +125,9 @@ pipeline = catch_errors gatekeeper healthcheck cache s3api tempauth copy slo pro
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+conn_timeout = 10
+node_timeout = 30
+recoverable_node_timeout = 30
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:gatekeeper]

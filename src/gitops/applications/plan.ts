@@ -14,8 +14,9 @@ export interface PlanParts {
 }
 
 const MAX_TEXT = 30_000;
-/** Notes of an application, by numbers of pull requests: commits whose plans were not told yet. */
+/** Notes of an application, by numbers of pull requests: commits whose plans were not told yet, or as a comment alone. */
 const OPEN = 'plan.dispatch.dev/';
+const COMMENTED = ' commented';
 const RETRY_MS = 5000;
 const MAX_RETRY_MS = 86_400_000;
 
@@ -45,12 +46,14 @@ export class Planner {
   /** Takes up what a server before this one had not told yet. */
   async resume(apps: readonly Application[]): Promise<void> {
     for (const app of apps)
-      for (const note of Object.keys(app.metadata.annotations ?? {})) {
+      for (const [note, value] of Object.entries(app.metadata.annotations ?? {})) {
         if (!note.startsWith(OPEN)) continue;
         const number = Number(note.slice(OPEN.length));
         try {
           const source = await this.#sourceOf(app);
           const request = await source?.api?.pullRequest(source.fullName, number);
+          if (request !== undefined && value === `${request.commit}${COMMENTED}`)
+            this.#commented.add(keyOf(app.metadata.uid, request));
           if (request !== undefined && !request.isFork) await this.#planAll([app], request);
           else await this.#mark(app, number, null);
         } catch (error) {
@@ -63,13 +66,12 @@ export class Planner {
   async #planAll(apps: readonly Application[], request: PullRequest, pauseMs = RETRY_MS): Promise<void> {
     for (const app of apps) {
       const key = keyOf(app.metadata.uid, request);
-      const place = `${app.metadata.uid}/${request.number}`;
       if (this.#done.has(key)) continue;
       this.#done.add(key);
-      this.#newest.set(place, request.commit);
+      this.#newest.set(placeOf(app, request), request.commit);
       try {
         await this.#one(app, request);
-        if (this.#newest.get(place) === request.commit) await this.#mark(app, request.number, null);
+        await this.#note(app, request, null);
       } catch (error) {
         this.#parts.log.warn({ err: error, application: app.metadata.name }, 'a plan could not be told');
         this.#done.delete(key);
@@ -80,17 +82,26 @@ export class Planner {
   }
 
   /** A provider that was down hears of it later, unless there is something newer to hear of by then. */
-  async #again({ metadata }: Application, request: PullRequest, pauseMs: number): Promise<void> {
-    const { namespace = '', name = '', uid } = metadata;
-    if (this.#newest.get(`${uid}/${request.number}`) !== request.commit) return;
+  async #again(planned: Application, request: PullRequest, pauseMs: number): Promise<void> {
+    const { namespace = '', name = '', uid } = planned.metadata;
+    if (!this.#isNewest(planned, request)) return;
     const { client } = this.#parts;
     const app = await client.get<Application>(APPLICATIONS, namespace, name).catch(() => undefined);
     if (app?.metadata.uid === uid) await this.#planAll([app!], request, pauseMs * 2);
   }
 
-  async #mark({ metadata }: Application, number: number, commit: string | null): Promise<void> {
+  #isNewest(app: Application, request: PullRequest): boolean {
+    return this.#newest.get(placeOf(app, request)) === request.commit;
+  }
+
+  /** How far it is, unless there is something newer to tell of. */
+  async #note(app: Application, request: PullRequest, text: string | null): Promise<void> {
+    if (this.#isNewest(app, request)) await this.#mark(app, request.number, text);
+  }
+
+  async #mark({ metadata }: Application, number: number, text: string | null): Promise<void> {
     const { namespace = '', name = '' } = metadata;
-    const patch = { metadata: { annotations: { [`${OPEN}${number}`]: commit } } };
+    const patch = { metadata: { annotations: { [`${OPEN}${number}`]: text } } };
     await unlessGone(this.#parts.client.patch(APPLICATIONS, { namespace, name }, 'merge', patch));
   }
 
@@ -137,11 +148,16 @@ export class Planner {
     if (this.#commented.has(key)) return;
     await api?.comment(fullName, request.number, textOf(app, differences));
     this.#commented.add(key);
+    await this.#note(app, request, `${request.commit}${COMMENTED}`);
   }
 }
 
 function keyOf(uid: string | undefined, { number, commit }: PullRequest): string {
   return `${uid}/${number}/${commit}`;
+}
+
+function placeOf({ metadata }: Application, { number }: PullRequest): string {
+  return `${metadata.uid}/${number}`;
 }
 
 async function follows(source: Source, revision: string | undefined, target: string): Promise<boolean> {
