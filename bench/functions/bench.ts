@@ -1,16 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { FUNCTIONS, type FunctionObject } from '../../src/functions/index.ts';
 import { GROUP, VERSION } from '../../src/api/index.ts';
-import {
-  type KubeClient,
-  type KubeObject,
-  PODS,
-  SERVICES,
-  INGRESSES,
-  type ResourceRef,
-} from '../../src/kube/index.ts';
+import type { KubeClient, KubeObject, ResourceRef } from '../../src/kube/index.ts';
 import type { Row } from '../main.ts';
 import { isInstalled, median, Platform } from '../platform.ts';
+import { barePeer, frameworkPeer } from './peers.ts';
 
 const NAMESPACE = 'default';
 const CONNECTIONS = 64;
@@ -20,8 +14,6 @@ const COLD = 12;
 const CREATED = 10;
 const HELLO = "module.exports = (_, { name }) => ({ myField: 'Hello, ' + name });";
 const HELLO_PY = 'def handle(ctx, payload):\n    return {"myField": "Hello, %s" % payload.get("name")}\n';
-const BARE =
-  "require('http').createServer((q, a) => { const body = JSON.stringify({ myField: 'Hello, ' + new URL(q.url, 'http://x').searchParams.get('name') }); a.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }); a.end(body); }).listen(8080)";
 
 interface Load {
   perSecond: number;
@@ -42,15 +34,15 @@ export async function benchFunctions(): Promise<Row[]> {
   });
   await create(client, 'endpoints', 'Endpoint', 'hello', { function: 'hello', paths: ['/hello'] });
   await ready(client, 'hello');
-  await bare(client);
-  const [ours, peer] = [`${http}/hello?name=Jon`, `${http}/bare?name=Jon`];
-  for (const url of [ours, peer]) await answered(url);
-  const loads = { ours: [] as Load[], peer: [] as Load[] };
-  for (let round = 0; round < ROUNDS; round += 1) {
-    loads.peer.push(load(peer));
-    loads.ours.push(load(ours));
-  }
-  const rows = warmRows(loads.ours, loads.peer);
+  await barePeer(client);
+  const [ours, peer, other] = ['hello', 'bare', 'framework'].map((name) => `${http}/${name}?name=Jon`);
+  const hasFramework = await frameworkPeer(client, platform);
+  const urls = [ours!, peer!, ...(hasFramework ? [other!] : [])];
+  for (const url of urls) await answered(url);
+  const loads = new Map<string, Load[]>(urls.map((url) => [url, []]));
+  for (let round = 0; round < ROUNDS; round += 1) for (const [url, found] of loads) found.push(load(url));
+  const rows = warmRows(loads.get(ours!)!, loads.get(peer!)!);
+  rows.push(...frameworkRows(loads.get(ours!)!, loads.get(other!)));
   rows.push(...(await coldRows(client, http)), await createdRow(client));
   await client.close();
   return rows;
@@ -59,7 +51,7 @@ export async function benchFunctions(): Promise<Row[]> {
 /** Ratios are of rounds that were right after each other: a machine that others use too is not equally fast for long. */
 function warmRows(all: readonly Load[], peers: readonly Load[]): Row[] {
   const [ours, peer] = [typical(all), typical(peers)];
-  const ratio = (key: keyof Load): number => median(all.map((item, at) => item[key] / peers[at]![key]));
+  const ratio = ratios(all, peers);
   return [
     {
       name: 'warm calls/s at 64, hello in nodejs',
@@ -77,6 +69,24 @@ function warmRows(all: readonly Load[], peers: readonly Load[]): Row[] {
     },
     { name: 'warm call p50 ÷ bare Node', value: ratio('p50'), unit: '×', peer: '1', goal: '≤ 1.5' },
     { name: 'warm call p99 ÷ bare Node', value: ratio('p99'), unit: '×', peer: '1', goal: '≤ 2' },
+  ];
+}
+
+function ratios(all: readonly Load[], peers: readonly Load[]): (key: keyof Load) => number {
+  return (key) => median(all.map((item, at) => item[key] / peers[at]![key]));
+}
+
+/** Nothing where the framework is not installed. */
+function frameworkRows(ours: readonly Load[], peers: readonly Load[] | undefined): Row[] {
+  if (peers === undefined) return [];
+  return [
+    {
+      name: 'warm calls/s ÷ functions-framework for nodejs, in a pod',
+      value: ratios(ours, peers)('perSecond'),
+      unit: '×',
+      peer: `${Math.round(typical(peers).perSecond).toLocaleString('en')} /s`,
+      goal: '—',
+    },
   ];
 }
 
@@ -179,43 +189,6 @@ async function until(client: KubeClient, name: string, isSo: (fn: FunctionObject
   } finally {
     stop.abort();
   }
-}
-
-/** The peer: the same work in a plain Node server in a pod, behind the same gateway. */
-async function bare(client: KubeClient): Promise<void> {
-  const metadata = { name: 'bare', namespace: NAMESPACE, labels: { app: 'bare' } };
-  await client.create<KubeObject>(PODS, {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata,
-    spec: { containers: [{ name: 'bare', image: 'dispatch.local/node', command: ['node', '-e', BARE] }] },
-  });
-  await client.create<KubeObject>(SERVICES, {
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata,
-    spec: { selector: { app: 'bare' }, ports: [{ port: 80, targetPort: 8080 }] },
-  });
-  await client.create<KubeObject>(INGRESSES, {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'Ingress',
-    metadata,
-    spec: {
-      rules: [
-        {
-          http: {
-            paths: [
-              {
-                path: '/bare',
-                pathType: 'Prefix',
-                backend: { service: { name: 'bare', port: { number: 80 } } },
-              },
-            ],
-          },
-        },
-      ],
-    },
-  });
 }
 
 async function answered(url: string): Promise<void> {
