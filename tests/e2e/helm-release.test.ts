@@ -186,6 +186,55 @@ ${more}
     assert.notEqual(await first(), left);
   });
 
+  test('leaves to others what it is told to, and tells of it', async () => {
+    repo.push({
+      'd/Chart.yaml': 'apiVersion: v2\nname: d\nversion: 1.0.0\n',
+      'd/templates/a.yaml':
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: drifting}\ndata: {value: ours}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: beside}\n',
+    });
+    const change = (value: string): Promise<string> =>
+      dispatch.ok('patch', 'cm', 'drifting', '--type=merge', '-p', `{"data":{"value":"${value}"}}`);
+    await release('drift', 'd', '  driftDetection: {mode: warn}');
+    await says('drift', /^True Helm install succeeded for release default\/drift.v1 with chart d@1.0.0$/);
+    await change('theirs');
+    await says('drift', /^True Helm install succeeded .*; changed by others: ConfigMap default\/drifting$/);
+    assert.equal(await valueIn('drifting'), 'theirs');
+    // Another version puts its own in place.
+    await release(
+      'drift',
+      'd',
+      '  driftDetection: {ignore: [{paths: [/data/value], target: {kind: ConfigMap}}]}',
+    );
+    await says('drift', /^True Helm upgrade succeeded for release default\/drift.v2 with chart d@1.0.0$/);
+    await change('theirs again');
+    await dispatch.ok('delete', 'cm', 'beside');
+    await eventually(() => dispatch.ok('get', 'cm', 'beside'));
+    assert.equal(await valueIn('drifting'), 'theirs again');
+  });
+
+  test('runs no hooks, waits for nothing and keeps its history where it says so', async () => {
+    const hook = (event: string): string =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "quiet-${event}", annotations: {"helm.sh/hook": ${event}}}\n`;
+    const never =
+      'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: never}\nspec: {selector: {matchLabels: {app: never}}, template: {metadata: {labels: {app: never}}, spec: {nodeSelector: {no: where}, containers: [{name: c, image: dispatch.local/shell}]}}}\n';
+    repo.push({
+      'q/Chart.yaml': 'apiVersion: v2\nname: q\nversion: 1.0.0\n',
+      'q/templates/a.yaml': [hook('pre-install'), hook('post-delete'), never].join('---\n'),
+    });
+    await release(
+      'quiet',
+      'q',
+      '  install: {disableHooks: true, disableWait: true}\n  uninstall: {disableHooks: true, keepHistory: true}',
+    );
+    await says('quiet', /^True Helm install succeeded/);
+    await dispatch.ok('delete', 'hr', 'quiet');
+    assert.doesNotMatch(await dispatch.ok('get', 'cm', '-o', 'name'), /quiet-/);
+    assert.deepEqual(await kept('quiet'), ['1 uninstalled Uninstallation complete']);
+    await release('quiet', 'q', '  install: {disableWait: true}');
+    await says('quiet', /^True Helm install succeeded for release default\/quiet.v2 /);
+    assert.match(await dispatch.ok('get', 'cm', '-o', 'name'), /quiet-pre-install/);
+  });
+
   test('works when its own tests say so', { skip: SKIP_SANDBOX }, async () => {
     const tests =
       'apiVersion: batch/v1\nkind: Job\nmetadata: {name: tested, annotations: {"helm.sh/hook": test}}\nspec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: c, image: dispatch.local/shell, command: ["{{ .Values.command }}"]}]}}}\n';

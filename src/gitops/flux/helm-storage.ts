@@ -78,9 +78,21 @@ export class HelmStorage {
   }
 
   /** The newest version of which there is a release, and what that was made of; 0 where there is none. */
-  async latest(): Promise<{ version: number; digest: string | undefined }> {
+  async latest(): Promise<{ version: number; digest: string | undefined; isUninstalled: boolean }> {
     const last = (await this.#list()).sort(byVersion).at(-1);
-    return { version: last ? versionOf(last) : 0, digest: last?.metadata.annotations?.[DIGEST] };
+    return {
+      version: last ? versionOf(last) : 0,
+      digest: last?.metadata.annotations?.[DIGEST],
+      isUninstalled: last?.metadata.labels?.['status'] === 'uninstalled',
+    };
+  }
+
+  /** Its objects are gone, and it stays. */
+  async uninstalled(): Promise<void> {
+    const release = await this.get((await this.latest()).version);
+    if (release === undefined) return;
+    const info = { ...release.info, status: 'uninstalled' as const, description: 'Uninstallation complete' };
+    await this.#apply({ ...release, info }, undefined);
   }
 
   /** Keeps a release, and no more than some before it. One that was deployed before is not any more. */

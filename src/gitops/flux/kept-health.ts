@@ -10,11 +10,10 @@ const TIMEOUT_MS = 300_000;
 
 /** How what it applied is, where that is not well. */
 export function keptHealth(
-  { spec, kind }: Kept,
-  compared: readonly Compared[],
+  { spec }: Kept,
+  { compared, all }: { compared: readonly Compared[]; all: boolean },
 ): { code: HealthCode; message: string } | undefined {
   const checks = spec.healthChecks ?? [];
-  const all = spec.wait === true || kind === 'HelmRelease';
   const looked = compared.filter(
     ({ key, requiresPruning }) =>
       !requiresPruning &&

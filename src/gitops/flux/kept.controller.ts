@@ -37,6 +37,7 @@ import {
   kustomizationManifests,
   releaseManifests,
 } from './desired.ts';
+import { driftRules, driftWarning, leavesDrift } from './drift.ts';
 import { SourceNotReady } from './not-ready.ts';
 import { manifestsOf } from './helm-storage.ts';
 import { isLate, keptHealth } from './kept-health.ts';
@@ -174,15 +175,14 @@ export class KeptController {
       }
     }
     for (const { id, v } of kept.status?.inventory?.entries ?? []) await watchKind(cluster, id, v);
-    const owned = { owner: ownerIdOf(this.#resource, kept), cluster, rules: [] };
-    const compared = await compareAll(
-      items.filter(({ hooks }) => hooks.length === 0),
-      owned,
-    );
+    const owned = { owner: ownerIdOf(this.#resource, kept), cluster, rules: driftRules(kept) };
+    const lasting = items.filter(({ hooks }) => hooks.length === 0);
+    const compared = await compareAll(lasting, owned);
     const step = await this.#sync(kept, { items, compared, cluster, manifests });
-    const entries = items
-      .filter(({ hooks }) => hooks.length === 0)
-      .map(({ key }) => ({ id: `${key.namespace}_${key.name}_${key.group}_${key.kind}`, v: key.version }));
+    const entries = lasting.map(({ key }) => ({
+      id: `${key.namespace}_${key.name}_${key.group}_${key.kind}`,
+      v: key.version,
+    }));
     const done = { revision: manifests.revision, entries };
     if (step?.phase === 'Failed')
       return this.#failed(kept, manifests, {
@@ -190,47 +190,21 @@ export class KeptController {
         message: step.message,
         ...done,
       });
-    if (step?.phase === 'Running') {
-      await this.#report(kept, { status: 'Unknown', reason: 'Progressing', message: step.message, ...done });
-      return { result: 'requeueAfter', ms: WAIT_MS };
-    }
-    const health = keptHealth(
-      kept,
-      step === undefined
-        ? compared
-        : await compareAll(
-            items.filter(({ hooks }) => hooks.length === 0),
-            owned,
-          ),
-    );
-    if (health !== undefined) {
-      if (isLate(kept, manifests.revision, this.#context.now())) {
-        const message = `timeout waiting for: ${health.message}`;
-        const parts = { reason: 'HealthCheckFailed', message, isApplied: true, ...done };
-        return this.#failed(kept, manifests, parts);
-      }
-      const isBad = health.code === 'Degraded';
-      await this.#report(kept, {
-        status: isBad ? 'False' : 'Unknown',
-        reason: isBad ? 'HealthCheckFailed' : 'Progressing',
+    if (step?.phase === 'Running') return this.#waits(kept, manifests, { message: step.message, ...done });
+    const health = keptHealth(kept, {
+      compared: step === undefined ? compared : await compareAll(lasting, owned),
+      all: kept.spec.wait === true || (isRelease && manifests.release?.attempt.action.disableWait !== true),
+    });
+    if (health !== undefined)
+      return this.#waits(kept, manifests, {
         message: health.message,
+        ...(health.code === 'Degraded' && { status: 'False' as const, reason: 'HealthCheckFailed' }),
         isApplied: true,
         ...done,
       });
-      return { result: 'requeueAfter', ms: WAIT_MS };
-    }
     const tested = await this.#test(kept, manifests, cluster);
-    if (tested?.phase === 'Running') {
-      const { message } = tested;
-      await this.#report(kept, {
-        status: 'Unknown',
-        reason: 'Progressing',
-        message,
-        isApplied: true,
-        ...done,
-      });
-      return { result: 'requeueAfter', ms: WAIT_MS };
-    }
+    if (tested?.phase === 'Running')
+      return this.#waits(kept, manifests, { message: tested.message, isApplied: true, ...done });
     if (tested?.phase === 'Failed' && kept.spec.test?.ignoreFailures !== true)
       return this.#failed(kept, manifests, {
         reason: 'TestFailed',
@@ -239,8 +213,24 @@ export class KeptController {
         ...done,
       });
     const release = await manifests.release?.succeeded();
-    await this.#report(kept, { ...goodNews(kept, manifests, release), isApplied: true, release, ...done });
+    const news = goodNews(kept, manifests, release);
+    const message = `${news.message}${driftWarning(kept, compared)}`;
+    await this.#report(kept, { ...news, message, isApplied: true, release, ...done });
     return { result: 'requeueAfter', ms: intervalMs };
+  }
+
+  /** What is not there yet has its time. */
+  async #waits(
+    kept: Kept,
+    manifests: KeptManifests,
+    report: Partial<Report> & { message: string },
+  ): Promise<Outcome> {
+    if (isLate(kept, manifests.revision, this.#context.now())) {
+      const message = `timeout waiting for: ${report.message}`;
+      return this.#failed(kept, manifests, { ...report, reason: 'HealthCheckFailed', message });
+    }
+    await this.#report(kept, { status: 'Unknown', reason: 'Progressing', ...report });
+    return { result: 'requeueAfter', ms: WAIT_MS };
   }
 
   /** After a try that has failed: what it has left goes, and after the last of them there is no other. */
@@ -273,7 +263,8 @@ export class KeptController {
     { release }: KeptManifests,
     report: Omit<Report, 'status' | 'release'>,
   ): Promise<Outcome> {
-    await this.#report(kept, { status: 'False', ...report, release: await release?.failed(report.message) });
+    const failed = await release?.failed(report.message);
+    await this.#report(kept, { ...report, status: 'False', release: failed });
     return { result: 'requeueAfter', ms: durationMs(kept.spec.retryInterval ?? '') ?? RETRY_MS };
   }
 
@@ -298,6 +289,8 @@ export class KeptController {
       release?.attempt.isNew ??
       (kept.status?.lastAppliedRevision !== revision ||
         kept.status.observedGeneration !== metadata.generation);
+    if (release !== undefined && !isNew && !release.attempt.isRolledBack && leavesDrift(kept))
+      return undefined;
     const differing = compared.filter(
       ({ sync, requiresPruning }) => sync === 'OutOfSync' && (!requiresPruning || isRelease || spec.prune),
     );
@@ -371,7 +364,10 @@ export class KeptController {
           (await this.#removeObjects(kept, cluster)) ??
           (await this.#uninstallHooks(kept, 'PostDelete', cluster));
         if (waits !== undefined) return waits;
-        if (kept.kind === 'HelmRelease') await storageOf(kept, cluster, this.#context.now).clear();
+        if (kept.kind === 'HelmRelease') {
+          const storage = storageOf(kept, cluster, this.#context.now);
+          await (kept.spec.uninstall?.keepHistory ? storage.uninstalled() : storage.clear());
+        }
       } catch (error) {
         if (error instanceof ClusterDown) return { result: 'requeueAfter', ms: RETRY_MS };
         if (reasonOf(error) === undefined) throw error;
@@ -393,7 +389,7 @@ export class KeptController {
   /** What a chart runs before its objects go, or after. */
   async #uninstallHooks(kept: Kept, phase: DeletionPhase, cluster: Cluster): Promise<Outcome | undefined> {
     const finalizer = DELETION_FINALIZERS[phase];
-    if (!hasFinalizer(kept, finalizer)) return undefined;
+    if (!hasFinalizer(kept, finalizer) || kept.spec.uninstall?.disableHooks) return undefined;
     const version = kept.status?.history?.[0]?.version;
     const release = version && (await storageOf(kept, cluster, this.#context.now).get(version));
     if (release) {

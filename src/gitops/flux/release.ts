@@ -5,7 +5,7 @@ import type { Cluster } from '../clusters/cluster.ts';
 import type { ObjectKey } from '../engine/object-key.ts';
 import { NOTES } from '../resources.ts';
 import { HelmStorage, manifestsOf, releaseOf, type StoredRelease } from './helm-storage.ts';
-import type { Kept, ReleaseSnapshot, Remediation } from './resources.ts';
+import type { Kept, ReleaseAction, ReleaseSnapshot, Remediation } from './resources.ts';
 
 export interface ReleaseReport {
   history: ReleaseSnapshot[];
@@ -44,6 +44,7 @@ export class ReleaseAttempt {
   readonly #storage: HelmStorage;
   readonly #digest: string;
   readonly #now: () => number;
+  readonly #isAnew: boolean;
 
   private constructor(
     kept: Kept,
@@ -52,7 +53,8 @@ export class ReleaseAttempt {
       digest,
       version,
       now,
-    }: { storage: HelmStorage; digest: string; version: number; now: () => number },
+      isAnew = false,
+    }: { storage: HelmStorage; digest: string; version: number; now: () => number; isAnew?: boolean },
   ) {
     const [last] = kept.status?.history ?? [];
     this.#kept = kept;
@@ -61,6 +63,7 @@ export class ReleaseAttempt {
     this.#now = now;
     this.version = version;
     this.isRolledBack = last?.replaces === digest;
+    this.#isAnew = isAnew;
   }
 
   static async of(
@@ -77,12 +80,13 @@ export class ReleaseAttempt {
     const latest = await storage.latest();
     const newest = Math.max(latest.version, last?.version ?? 0);
     const version = latest.digest === digest ? latest.version : newest + 1;
-    return new ReleaseAttempt(kept, { storage, digest, version, now });
+    return new ReleaseAttempt(kept, { storage, digest, version, now, isAnew: latest.isUninstalled });
   }
 
   /** What was taken away again is installed anew. */
   get isUpgrade(): boolean {
-    return this.version > 1 && this.#history[0]?.status !== 'uninstalled' && this.#last?.isAnew !== true;
+    const isAnew = this.#isAnew || this.#history[0]?.status === 'uninstalled' || this.#last?.isAnew === true;
+    return this.version > 1 && !isAnew;
   }
 
   /** It has failed as often as it may. */
@@ -106,13 +110,20 @@ export class ReleaseAttempt {
     return `${this.#kept.metadata.uid}/v${this.version}/${this.#failures}`;
   }
 
+  /** What its owner says about how it is put in place. */
+  get action(): ReleaseAction {
+    const { install, upgrade } = this.#kept.spec;
+    return (this.isUpgrade ? upgrade : install) ?? {};
+  }
+
   /** What runs at this version: what is for the other case does not. */
   withHooks(manifests: readonly Manifest[]): Manifest[] {
     const other = this.isUpgrade ? /^(?:pre|post)-install$/ : /^(?:pre|post)-upgrade$/;
+    const leftOut = this.action.disableHooks ? /^(?:pre|post)-(?:install|upgrade)$/ : other;
     return manifests.flatMap((item) => {
       const words = item.object.metadata.annotations?.[NOTES.helmHook];
       if (words === undefined) return [item];
-      const left = words.split(',').filter((word) => !other.test(word.trim()));
+      const left = words.split(',').filter((word) => !leftOut.test(word.trim()));
       if (left.length === 0) return [];
       const annotations = { ...item.object.metadata.annotations, [NOTES.helmHook]: left.join(',') };
       const metadata = { ...item.object.metadata, annotations };

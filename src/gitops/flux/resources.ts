@@ -78,6 +78,22 @@ export interface ReleaseSnapshot {
   lastDeployed: string;
 }
 
+/** How a version is put in place. */
+export interface ReleaseAction {
+  crds?: string;
+  disableHooks?: boolean;
+  /** It is in place when the cluster has taken its objects, whether they are well or not. */
+  disableWait?: boolean;
+  remediation?: Remediation;
+}
+
+export interface DriftTarget {
+  group?: string;
+  kind?: string;
+  name?: string;
+  namespace?: string;
+}
+
 /** What is done about a version that could not be put in place. */
 export interface Remediation {
   /** How often it is tried again; without it, until it works. */
@@ -129,8 +145,11 @@ export interface Kept extends KubeObject {
       targetPath?: string;
       optional?: boolean;
     }[];
-    install?: { crds?: string; createNamespace?: boolean; remediation?: Remediation };
-    upgrade?: { crds?: string; remediation?: Remediation };
+    install?: ReleaseAction & { createNamespace?: boolean };
+    upgrade?: ReleaseAction;
+    uninstall?: { disableHooks?: boolean; keepHistory?: boolean };
+    /** What is done about objects that others have changed. */
+    driftDetection?: { mode?: string; ignore?: { paths: string[]; target?: DriftTarget }[] };
     /** What the chart has to see whether it works. */
     test?: { enable?: boolean; ignoreFailures?: boolean };
     storageNamespace?: string;
