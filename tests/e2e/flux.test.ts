@@ -7,6 +7,7 @@ import { Dispatch } from './dispatch.ts';
 import { GitopsRepo } from './gitops-repo.ts';
 import { ObjectStore, SKIP_OBJECT_STORE } from './object-store.ts';
 import { ociLayout, packed } from './oci-layout.ts';
+import { ScmDouble } from './scm-double.ts';
 import { eventually } from './pods.ts';
 
 const SKIP_SKOPEO =
@@ -87,6 +88,35 @@ ${more}
     assert.equal(await valueIn('a'), '2');
     await dispatch.ok('delete', 'ks', 'other');
     assert.equal(await valueIn('a', 'kube-public'), '');
+  });
+
+  test('a source is asked when somebody wants it, and says so', async () => {
+    await using double = await ScmDouble.start('github');
+    double.commit({ 'a.yaml': configMap('asked', '1') });
+    await dispatch.ok(
+      ...['create', 'secret', 'generic', 'ada', '--from-literal=username=ada'],
+      `--from-literal=password=${double.token}`,
+    );
+    await dispatch.apply(`apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: quiet}
+spec: {url: "${double.cloneUrl}", interval: 10m, ref: {branch: main}, secretRef: {name: ada}}
+`);
+    await kustomization('asked', '  path: ./\n  sourceRef: {kind: GitRepository, name: quiet}');
+    await eventually(async () => assert.equal(await valueIn('asked'), '1'));
+    double.commit({ 'a.yaml': configMap('asked', '2') });
+    for (const [kind, name] of [
+      ['gitrepo', 'quiet'],
+      ['ks', 'asked'],
+    ] as const) {
+      await dispatch.ok('annotate', kind, name, 'reconcile.fluxcd.io/requestedAt=now');
+      await eventually(async () => {
+        const path = 'jsonpath={.status.lastHandledReconcileAt}';
+        assert.equal(await dispatch.ok('get', kind, name, '-o', path), 'now');
+      });
+    }
+    assert.equal(await valueIn('asked'), '2');
+    await dispatch.ok('delete', 'ks', 'asked');
   });
 
   test('what acts as an account may do what that may, and nothing else', async () => {

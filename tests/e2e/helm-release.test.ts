@@ -181,6 +181,17 @@ ${more}
     await says('in', /^False Failed to install after 2 attempts/);
     assert.equal(await first(), '');
     assert.match((await kept('in')).at(-1) ?? '', /^2 uninstalled one or more objects failed to apply/);
+    // Nothing about it has changed but what was in its way.
+    const ask = (at: string): Promise<string> =>
+      dispatch.ok(
+        ...['annotate', 'hr', 'in', '--overwrite'],
+        ...[`reconcile.fluxcd.io/requestedAt=${at}`, `reconcile.fluxcd.io/resetAt=${at}`],
+      );
+    const handledAt = async (): Promise<string> =>
+      dispatch.ok('get', 'hr', 'in', '-o', 'jsonpath={.status.lastHandledResetAt} {.status.failures}');
+    await ask('now');
+    await eventually(async () => assert.equal(await handledAt(), 'now 2'));
+    await says('in', /^False Failed to install after 2 attempts/);
     chart('second');
     await says('in', /^True Helm install succeeded/);
     assert.notEqual(await first(), left);

@@ -1,6 +1,7 @@
 import { withCondition } from '../../kube/index.ts';
 import type { KeptManifests } from './desired.ts';
 import type { ReleaseReport } from './release.ts';
+import { handled, isReset } from './requests.ts';
 import type { InventoryEntry, Kept } from './resources.ts';
 
 export interface Report {
@@ -27,6 +28,8 @@ export function statusOf(
       { type: 'Ready', status: is, reason, message, observedGeneration: generation },
       now,
     ),
+    // While it is under way, nothing is done yet.
+    ...(is !== 'Unknown' && { ...(isReset(kept) && { failures: 0 }), ...handled(kept) }),
     ...(revision !== undefined && { lastAttemptedRevision: revision }),
     ...(isApplied && revision !== undefined && { lastAppliedRevision: revision }),
     ...release,

@@ -5,6 +5,7 @@ import type { Cluster } from '../clusters/cluster.ts';
 import type { ObjectKey } from '../engine/object-key.ts';
 import { NOTES } from '../resources.ts';
 import { HelmStorage, manifestsOf, releaseOf, type StoredRelease } from './helm-storage.ts';
+import { isReset } from './requests.ts';
 import type { Kept, ReleaseAction, ReleaseSnapshot, Remediation } from './resources.ts';
 
 export interface ReleaseReport {
@@ -62,7 +63,7 @@ export class ReleaseAttempt {
     this.#digest = digest;
     this.#now = now;
     this.version = version;
-    this.isRolledBack = last?.replaces === digest;
+    this.isRolledBack = last?.replaces === digest && !isReset(kept);
     this.#isAnew = isAnew;
   }
 
@@ -265,7 +266,8 @@ export class ReleaseAttempt {
   }
 
   get #failures(): number {
-    return this.#last === undefined ? 0 : (this.#kept.status?.failures ?? 0);
+    if (this.#last === undefined || isReset(this.#kept)) return 0;
+    return this.#kept.status?.failures ?? 0;
   }
 
   get #hasFailed(): boolean {

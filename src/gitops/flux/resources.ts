@@ -1,6 +1,7 @@
 import type { Condition, KubeObject, ResourceRef } from '../../kube/index.ts';
 import type { HealthRule } from '../engine/health-rules.ts';
 import { FLUX_GROUP, FLUX_HELM_GROUP } from '../engine/owner.ts';
+import type { Handled } from './requests.ts';
 
 export const SOURCE_GROUP = 'source.toolkit.fluxcd.io';
 
@@ -46,7 +47,7 @@ export interface SourceObject extends KubeObject {
     version?: string;
     sourceRef?: SourceReference;
   };
-  status?: {
+  status?: Handled & {
     observedGeneration?: number;
     conditions?: Condition[];
     artifact?: { revision: string; lastUpdateTime: string };
@@ -156,7 +157,7 @@ export interface Kept extends KubeObject {
     maxHistory?: number;
     postRenderers?: { kustomize?: { patches?: object[]; images?: object[] } }[];
   };
-  status?: {
+  status?: Handled & {
     observedGeneration?: number;
     conditions?: Condition[];
     lastAppliedRevision?: string;

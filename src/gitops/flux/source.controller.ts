@@ -16,6 +16,7 @@ import {
 import { forgeName } from '../../scm/index.ts';
 import type { GitopsContext } from '../context.ts';
 import { plain } from '../sources/credentials.ts';
+import { handled, isRequested } from './requests.ts';
 import type { SourceObject } from './resources.ts';
 import type { FluxSources } from './sources.ts';
 
@@ -75,6 +76,7 @@ export class SourceController {
       return DONE;
     const intervalMs = durationMs(source.spec.interval ?? '') ?? INTERVAL_MS;
     try {
+      if (isRequested(source)) await this.#sources.askAgain(source);
       const revision = await this.#revision(source);
       await this.#report(source, {
         isReady: true,
@@ -126,6 +128,7 @@ export class SourceController {
     const known = source.status?.artifact;
     const status = {
       observedGeneration: generation,
+      ...handled(source),
       conditions: withCondition(
         source.status?.conditions,
         {

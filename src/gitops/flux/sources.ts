@@ -104,6 +104,11 @@ export class FluxSources {
     return { username: secretText(secret, 'username'), secret: password };
   }
 
+  /** What was heard of a repository lately does not count. */
+  async askAgain(source: SourceObject): Promise<void> {
+    if (source.kind === 'GitRepository') this.#parts.repositories.forget((await this.remote(source)).url);
+  }
+
   /** What a Git repository is at: "main@sha1:…". */
   async gitRevision(source: SourceObject): Promise<{ commit: string; revision: string }> {
     const { branch = 'master', tag, semver, name, commit } = source.spec.ref ?? {};
