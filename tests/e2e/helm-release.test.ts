@@ -156,6 +156,20 @@ ${more}
     assert.equal(await valueIn('upgraded'), '3.0.0');
   });
 
+  test('which fails is tried again after its time, or when somebody asks', async () => {
+    repo.push({
+      'f/Chart.yaml': 'apiVersion: v2\nname: f\nversion: 1.0.0\n',
+      'f/templates/a.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "No Name"}\n',
+    });
+    await release('failing', 'f', '  retryInterval: 10m');
+    await says('failing', /^False one or more objects failed to apply/);
+    await dispatch.ok('annotate', 'hr', 'failing', 'reconcile.fluxcd.io/requestedAt=now');
+    await eventually(async () => {
+      const path = 'jsonpath={.status.lastHandledReconcileAt} {.status.failures}';
+      assert.equal(await dispatch.ok('get', 'hr', 'failing', '-o', path), 'now 2');
+    });
+  });
+
   test('whose installation fails is taken away before it is tried again, and then given up', async () => {
     const chart = (name: string): void => {
       repo.push({
@@ -255,7 +269,7 @@ ${more}
       't/templates/test.yaml': tests,
     });
     const given = (command: string, more = ''): Promise<void> =>
-      release('tests', 't', `  values: {command: "${command}"}\n  retryInterval: 100ms\n${more}`);
+      release('tests', 't', `  values: {command: "${command}"}\n  retryInterval: 10m\n${more}`);
     await given('false');
     await says('tests', /^True Helm install succeeded/);
     assert.equal((await dispatch.kubectl('get', 'job', 'tested', '--ignore-not-found')).stdout, '');

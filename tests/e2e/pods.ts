@@ -54,16 +54,18 @@ spec:
 
 const PATIENCE_MS = 30_000;
 const PAUSE_MS = 50;
+const MAX_PAUSE_MS = 300;
 
 /** Repeats an assertion until it holds; then, or when patience ends, it speaks for itself. */
 export async function eventually<T>(attempt: () => Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
   const deadline = Date.now() + patienceMs;
-  for (;;) {
+  // Whoever asks often takes the time from what is waited for.
+  for (let pauseMs = PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.2, MAX_PAUSE_MS)) {
     try {
       return await attempt();
     } catch (error) {
       if (Date.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
 }

@@ -145,7 +145,7 @@ export class KeptController {
       await this.#report(kept, { status: 'False', reason, message: (error as Error).message });
       return {
         result: 'requeueAfter',
-        ms: Math.min(intervalMs, durationMs(kept.spec.retryInterval ?? '') ?? RETRY_MS),
+        ms: Math.min(intervalMs, retryMs(kept)),
       };
     }
   }
@@ -162,8 +162,9 @@ export class KeptController {
       kept,
       cluster,
     );
-    const remedy = manifests.release && (await this.#remedy(kept, manifests.release, cluster));
-    if (remedy !== undefined) return { result: 'requeueAfter', ms: remedy.isGivenUp ? intervalMs : WAIT_MS };
+    const pauseMs =
+      manifests.release && (await this.#remedy(kept, manifests.release, { cluster, intervalMs }));
+    if (pauseMs !== undefined) return { result: 'requeueAfter', ms: pauseMs };
     const items = await this.#prepare(kept, manifests, cluster);
     if (isRelease) {
       const refusal = refusalFor(kept, this.#projects, cluster)(storageKey(kept));
@@ -233,22 +234,22 @@ export class KeptController {
     return { result: 'requeueAfter', ms: WAIT_MS };
   }
 
-  /** After a try that has failed: what it has left goes, and after the last of them there is no other. */
+  /** After a try that has failed: what it has left goes, and the next one has its time, if there is one. */
   async #remedy(
     kept: Kept,
     { attempt }: KeptRelease,
-    cluster: Cluster,
-  ): Promise<{ isGivenUp: boolean } | undefined> {
+    { cluster, intervalMs }: { cluster: Cluster; intervalMs: number },
+  ): Promise<number | undefined> {
     if (attempt.isToBeRemoved) {
       const waits = await this.#removeObjects(kept, cluster);
       // Written down, its next pass comes by itself.
       if (waits === undefined) await this.#patch(kept, { status: await attempt.removed() }, 'status');
-      return { isGivenUp: false };
+      return WAIT_MS;
     }
-    if (!attempt.isGivenUp) return undefined;
+    if (!attempt.isGivenUp) return attempt.pauseMs(retryMs(kept));
     const message = await attempt.lastWords();
     await this.#report(kept, { status: 'False', reason: 'RetriesExceeded', message });
-    return { isGivenUp: true };
+    return intervalMs;
   }
 
   /** Whether a new release works, as its chart sees it. */
@@ -265,7 +266,7 @@ export class KeptController {
   ): Promise<Outcome> {
     const failed = await release?.failed(report.message);
     await this.#report(kept, { ...report, status: 'False', release: failed });
-    return { result: 'requeueAfter', ms: durationMs(kept.spec.retryInterval ?? '') ?? RETRY_MS };
+    return { result: 'requeueAfter', ms: retryMs(kept) };
   }
 
   /** Does what differs, and nothing where nothing does. */
@@ -426,6 +427,10 @@ export class KeptController {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#clusters[Symbol.asyncDispose]();
   }
+}
+
+function retryMs({ spec }: Kept): number {
+  return durationMs(spec.retryInterval ?? '') ?? RETRY_MS;
 }
 
 async function watchKind(cluster: Cluster, id: string, version: string): Promise<void> {

@@ -5,7 +5,7 @@ import type { Cluster } from '../clusters/cluster.ts';
 import type { ObjectKey } from '../engine/object-key.ts';
 import { NOTES } from '../resources.ts';
 import { HelmStorage, manifestsOf, releaseOf, type StoredRelease } from './helm-storage.ts';
-import { isReset } from './requests.ts';
+import { isRequested, isReset } from './requests.ts';
 import type { Kept, ReleaseAction, ReleaseSnapshot, Remediation } from './resources.ts';
 
 export interface ReleaseReport {
@@ -100,6 +100,13 @@ export class ReleaseAttempt {
     const { strategy, retries, remediateLastFailure } = this.#policy;
     if (strategy !== 'uninstall' || retries === undefined || this.#last?.status !== 'failed') return false;
     return this.#hasFailed && (!this.#isTriedEnough(this.#failures) || remediateLastFailure === true);
+  }
+
+  /** How long the next try has to wait, unless somebody wants it now. Undefined where nothing has failed. */
+  pauseMs(retryMs: number): number | undefined {
+    if (!this.#hasFailed || isRequested(this.#kept) || isReset(this.#kept)) return undefined;
+    const left = Date.parse(this.#last?.lastDeployed ?? '') + retryMs - this.#now();
+    return left > 0 ? left : undefined;
   }
 
   /** It is neither in place nor given up. */
