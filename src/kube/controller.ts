@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { onAbort } from './abort.ts';
 import type { Informer } from './informer.ts';
 import { keyOf } from './informer.ts';
@@ -46,6 +47,19 @@ export class Controller {
   /** The kind that it is for: every change of an object leads to a pass for it. */
   for<T extends KubeObject>(informer: Informer<T>): this {
     return this.watches(informer, (object) => [requestOf(object)]);
+  }
+
+  /** The same, but for what it writes into the status itself: no pass leads to the next one by that alone. */
+  forSpecOf<T extends KubeObject>(informer: Informer<T>): this {
+    const enqueue = (object: T): void => this.queue.add(keyOf(object));
+    informer.addHandler({
+      added: enqueue,
+      updated: (object, before) => {
+        if (!isDeepStrictEqual(withoutTraces(object), withoutTraces(before))) enqueue(object);
+      },
+      deleted: enqueue,
+    });
+    return this;
   }
 
   /** Objects that it makes: their changes lead to a pass for the controller that owns them. */
@@ -107,6 +121,12 @@ export class Controller {
       this.queue.retry(item);
     }
   }
+}
+
+/** What somebody has said of an object, without what writing it leaves behind. */
+function withoutTraces({ metadata }: KubeObject): object {
+  const { resourceVersion: _, managedFields: __, ...said } = metadata;
+  return said;
 }
 
 export function requestOf(object: KubeObject): Request {

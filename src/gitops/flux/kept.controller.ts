@@ -94,7 +94,7 @@ export class KeptController {
       log: context.log,
       concurrency: 16,
       reconcile: (request) => this.#reconcile(request),
-    }).for(this.#objects);
+    }).forSpecOf(this.#objects);
     for (const [kind, sources] of Object.entries(FILE_SOURCES))
       this.#controller.watches(context.informers.for<SourceObject>(sources), ({ metadata }) =>
         this.#objects.byIndex(BY_SOURCE, `${kind}/${metadata.namespace}/${metadata.name}`).map(requestOf),
@@ -241,10 +241,9 @@ export class KeptController {
     { cluster, intervalMs }: { cluster: Cluster; intervalMs: number },
   ): Promise<number | undefined> {
     if (attempt.isToBeRemoved) {
-      const waits = await this.#removeObjects(kept, cluster);
-      // Written down, its next pass comes by itself.
-      if (waits === undefined) await this.#patch(kept, { status: await attempt.removed() }, 'status');
-      return WAIT_MS;
+      if ((await this.#removeObjects(kept, cluster)) !== undefined) return WAIT_MS;
+      await this.#patch(kept, { status: await attempt.removed() }, 'status');
+      return 1;
     }
     if (!attempt.isGivenUp) return attempt.pauseMs(retryMs(kept));
     const message = await attempt.lastWords();

@@ -41,7 +41,7 @@ export class SourceController {
       log: context.log,
       reconcile: (request) => this.#reconcile(request),
     })
-      .for(this.#objects)
+      .forSpecOf(this.#objects)
       // A login that was mended is tried at once.
       .watches(context.informers.for<Secret>(SECRETS), ({ metadata: secret }) =>
         this.#objects
