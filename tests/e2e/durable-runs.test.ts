@@ -120,7 +120,9 @@ describe('runs and events over crashes', { skip: whyNoSandbox() ?? false }, () =
       if ([...accepted.runs].some((name) => !done.has(name))) continue;
       if ([...accepted.events].some((id) => !events.includes(id))) continue;
       assert.equal(events.length, new Set(events).size, 'an event is one run');
-      assert.ok(runs.every((run) => run.status.phase === 'READY'));
+      // One whose acceptance nobody heard of may still be under way.
+      const failed = runs.filter(({ status }) => status.finishedAt !== undefined && status.phase !== 'READY');
+      assert.deepEqual(failed, []);
       return;
     }
   });

@@ -14,6 +14,10 @@ interface Release {
   hooks: { name: string; events: string[] }[];
 }
 
+/** Something that no node takes. */
+const never = (name: string): string =>
+  `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: ${name}}\nspec: {selector: {matchLabels: {app: ${name}}}, template: {metadata: {labels: {app: ${name}}}, spec: {nodeSelector: {no: where}, containers: [{name: c, image: dispatch.local/shell}]}}}\n`;
+
 describe('a HelmRelease', () => {
   const dispatch = Dispatch.ofSuite();
   let repo: GitopsRepo;
@@ -211,6 +215,22 @@ ${more}
     assert.notEqual(await first(), left);
   });
 
+  test('has its time for each try', async () => {
+    repo.push({
+      'l/Chart.yaml': 'apiVersion: v2\nname: l\nversion: 1.0.0\n',
+      'l/templates/a.yaml': never('late'),
+    });
+    await release(
+      'late',
+      'l',
+      '  timeout: 1s\n  retryInterval: 100ms\n  install: {remediation: {retries: 1}}',
+    );
+    await says(
+      'late',
+      /^False Failed to install after 2 attempts: timeout waiting for: apps\/Deployment default\/late/,
+    );
+  });
+
   test('leaves to others what it is told to, and tells of it', async () => {
     repo.push({
       'd/Chart.yaml': 'apiVersion: v2\nname: d\nversion: 1.0.0\n',
@@ -240,11 +260,9 @@ ${more}
   test('runs no hooks, waits for nothing and keeps its history where it says so', async () => {
     const hook = (event: string): string =>
       `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "quiet-${event}", annotations: {"helm.sh/hook": ${event}}}\n`;
-    const never =
-      'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: never}\nspec: {selector: {matchLabels: {app: never}}, template: {metadata: {labels: {app: never}}, spec: {nodeSelector: {no: where}, containers: [{name: c, image: dispatch.local/shell}]}}}\n';
     repo.push({
       'q/Chart.yaml': 'apiVersion: v2\nname: q\nversion: 1.0.0\n',
-      'q/templates/a.yaml': [hook('pre-install'), hook('post-delete'), never].join('---\n'),
+      'q/templates/a.yaml': [hook('pre-install'), hook('post-delete'), never('never')].join('---\n'),
     });
     await release(
       'quiet',

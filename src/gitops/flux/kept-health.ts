@@ -42,11 +42,14 @@ export function keptHealth(
 }
 
 /** What was applied has not become well in the time that it has. */
-export function isLate({ spec, status, metadata }: Kept, revision: string, now: number): boolean {
+export function isLate({ kind, spec, status, metadata }: Kept, revision: string, now: number): boolean {
   const ready = conditionOf(status?.conditions, 'Ready');
   if (status?.lastAttemptedRevision !== revision || status.observedGeneration !== metadata.generation)
     return false;
-  if (ready?.reason === 'HealthCheckFailed' && ready.message?.startsWith('timeout')) return true;
+  // Each try of a release has its own time.
+  const isTriedOnce = kind !== 'HelmRelease';
+  if (isTriedOnce && ready?.reason === 'HealthCheckFailed' && ready.message?.startsWith('timeout'))
+    return true;
   const since = Date.parse(ready?.lastTransitionTime ?? '');
   return ready?.status === 'Unknown' && now - since > (durationMs(spec.timeout ?? '') ?? TIMEOUT_MS);
 }

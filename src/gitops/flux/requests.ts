@@ -28,6 +28,6 @@ export function handled({ metadata }: Asked): Handled {
   const { [REQUESTED_AT]: requested, [RESET_AT]: reset } = metadata.annotations ?? {};
   return {
     ...(requested !== undefined && { lastHandledReconcileAt: requested }),
-    ...(reset !== undefined && { lastHandledResetAt: reset }),
+    ...(reset !== undefined && reset === requested && { lastHandledResetAt: reset }),
   };
 }
