@@ -3,7 +3,7 @@ export { RenderError } from './go-template/index.ts';
 export type { DirectoryOptions } from './directory.ts';
 export type { Release } from './helm/engine.ts';
 export type { Capabilities } from './helm/objects.ts';
-export type { HelmResult, ReleasedChart } from './helm/render.ts';
+export { type HelmResult, isTest, type ReleasedChart } from './helm/render.ts';
 export type { ValueSources } from './helm/values.ts';
 export type { KustomizeOptions } from './kustomize.ts';
 export { checkManifests, type DesiredObject, type Manifest } from './manifest.ts';

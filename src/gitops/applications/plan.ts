@@ -25,7 +25,7 @@ export class Planner {
   readonly #parts: PlanParts;
   /** The same commit is planned once. */
   readonly #done = new Set<string>();
-  /** What has its comment already, whatever became of its check. */
+  /** What has its comment, and not its check yet. */
   readonly #commented = new Set<string>();
   /** Of each pull request the newest commit that was asked about. */
   readonly #newest = new Map<string, string>();
@@ -72,6 +72,7 @@ export class Planner {
       try {
         await this.#one(app, request);
         await this.#note(app, request, null);
+        this.#commented.delete(key);
       } catch (error) {
         this.#parts.log.warn({ err: error, application: app.metadata.name }, 'a plan could not be told');
         this.#done.delete(key);

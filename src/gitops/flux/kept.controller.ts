@@ -143,10 +143,7 @@ export class KeptController {
       const reason = reasonOf(error);
       if (reason === undefined) throw error;
       await this.#report(kept, { status: 'False', reason, message: (error as Error).message });
-      return {
-        result: 'requeueAfter',
-        ms: Math.min(intervalMs, retryMs(kept)),
-      };
+      return { result: 'requeueAfter', ms: Math.min(intervalMs, retryMs(kept)) };
     }
   }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { timestamp } from '../../kube/index.ts';
-import { type HelmResult, type Manifest, RenderError } from '../../render/index.ts';
+import { type HelmResult, isTest, type Manifest, RenderError } from '../../render/index.ts';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { ObjectKey } from '../engine/object-key.ts';
 import { NOTES } from '../resources.ts';
@@ -99,7 +99,7 @@ export class ReleaseAttempt {
   get isToBeRemoved(): boolean {
     const { strategy, retries, remediateLastFailure } = this.#policy;
     if (strategy !== 'uninstall' || retries === undefined || this.#last?.status !== 'failed') return false;
-    return this.#hasFailed && (!this.#isTriedEnough(this.#failures) || remediateLastFailure === true);
+    return !this.#isTriedEnough(this.#failures) || remediateLastFailure === true;
   }
 
   /** How long the next try has to wait, unless somebody wants it now. Undefined where nothing has failed. */
@@ -129,25 +129,16 @@ export class ReleaseAttempt {
     const other = this.isUpgrade ? /^(?:pre|post)-install$/ : /^(?:pre|post)-upgrade$/;
     const leftOut = this.action.disableHooks ? /^(?:pre|post)-(?:install|upgrade)$/ : other;
     return manifests.flatMap((item) => {
-      const words = item.object.metadata.annotations?.[NOTES.helmHook];
+      const words = hookWords(item);
       if (words === undefined) return [item];
-      const left = words.split(',').filter((word) => !leftOut.test(word.trim()));
-      if (left.length === 0) return [];
-      const annotations = { ...item.object.metadata.annotations, [NOTES.helmHook]: left.join(',') };
-      const metadata = { ...item.object.metadata, annotations };
-      return [{ ...item, object: { ...item.object, metadata } }];
+      const left = words.filter((word) => !leftOut.test(word));
+      return left.length === 0 ? [] : [asHook(item, left)];
     });
   }
 
   /** What a chart has to see whether it works, as something that runs after its objects are well. */
   testsIn(manifests: readonly Manifest[]): Manifest[] {
-    return manifests.flatMap((item) => {
-      const { metadata } = item.object;
-      const words = metadata.annotations?.[NOTES.helmHook]?.split(',').map((word) => word.trim());
-      if (words?.some((word) => word === 'test' || word === 'test-success') !== true) return [];
-      const annotations = { ...metadata.annotations, [NOTES.helmHook]: 'post-install' };
-      return [{ ...item, object: { ...item.object, metadata: { ...metadata, annotations } } }];
-    });
+    return manifests.filter(isTest).map((item) => asHook(item, ['post-install']));
   }
 
   /** What is kept in place of an attempt that has failed. */
@@ -156,9 +147,7 @@ export class ReleaseAttempt {
     const release = last && (await this.#storage.get(last.version));
     if (release === undefined)
       throw new RenderError(`the release ${last?.name ?? ''} that it was put back to is not there any more`);
-    return manifestsOf(release).filter(
-      ({ object }) => object.metadata.annotations?.[NOTES.helmHook] === undefined,
-    );
+    return manifestsOf(release).filter((item) => hookWords(item) === undefined);
   }
 
   /** It is in place. Undefined where that is known. */
@@ -302,6 +291,17 @@ export class ReleaseAttempt {
   get #maxHistory(): number {
     return this.#kept.spec.maxHistory || MAX_HISTORY;
   }
+}
+
+/** When it runs; undefined for what stays. */
+function hookWords({ object }: Manifest): string[] | undefined {
+  return object.metadata.annotations?.[NOTES.helmHook]?.split(',').map((word) => word.trim());
+}
+
+function asHook(item: Manifest, words: readonly string[]): Manifest {
+  const { metadata } = item.object;
+  const annotations = { ...metadata.annotations, [NOTES.helmHook]: words.join(',') };
+  return { ...item, object: { ...item.object, metadata: { ...metadata, annotations } } };
 }
 
 function isGood({ status }: ReleaseSnapshot): boolean {

@@ -56,8 +56,6 @@ export function renderChart(original: Chart, options: HelmOptions): HelmResult {
   const manifests = [...rendered]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([name, text]) => (name.endsWith('NOTES.txt') ? [] : manifestsOf(text, name)));
-  const isTest = ({ object }: Manifest): boolean =>
-    /(?:^|,)\s*test(?:-success|-failure)?\s*(?:,|$)/.test(object.metadata?.annotations?.[HOOK] ?? '');
   return {
     manifests: [...crds, ...manifests.filter((item) => !options.skipTests || !isTest(item))],
     notes,
@@ -66,6 +64,11 @@ export function renderChart(original: Chart, options: HelmOptions): HelmResult {
       config: fromGo(gatherValues(options.values)) as object,
     }),
   };
+}
+
+/** Whether it is what a chart has to see whether it works. */
+export function isTest({ object }: Manifest): boolean {
+  return /(?:^|,)\s*test(?:-success|-failure)?\s*(?:,|$)/.test(object.metadata?.annotations?.[HOOK] ?? '');
 }
 
 function releasedChart({ metadata, templates, files, values }: Chart): ReleasedChart {
